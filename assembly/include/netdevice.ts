@@ -1,0 +1,287 @@
+// A network device, its NAPI contexts and packet handlers: linux/netdevice.h. Layout only.
+
+import { IPV4_DEVCONF_MAX } from '../uapi/sysctl.ts'
+import { net } from './net_namespace.ts'
+
+/** What a device is: selects ndo_start_xmit and the rest of the driver. */
+export const DEV_KIND_LOOPBACK: u32 = 0
+export const DEV_KIND_TUN: u32 = 1
+export const DEV_KIND_IGB: u32 = 2
+export const DEV_KIND_VETH: u32 = 3
+export const DEV_KIND_DUMMY: u32 = 4
+export const DEV_KIND_MAX: u32 = 8
+
+/** state bits (enum netdev_state_t) */
+export const __LINK_STATE_START: u32 = 1
+export const __LINK_STATE_PRESENT: u32 = 2
+export const __LINK_STATE_NOCARRIER: u32 = 4
+/** The qdisc is attached: link_watch has seen the carrier (dev_activate). */
+export const DEV_STATE_ACTIVE: u32 = 8
+
+/** features (netdev_features.h), those that netpath knows */
+export const NETIF_F_SG: u32 = 1
+export const NETIF_F_IP_CSUM: u32 = 2
+export const NETIF_F_HW_CSUM: u32 = 4
+export const NETIF_F_TSO: u32 = 8
+export const NETIF_F_GSO: u32 = 16
+export const NETIF_F_GRO: u32 = 32
+export const NETIF_F_RXCSUM: u32 = 64
+export const NETIF_F_GSO_UDP_L4: u32 = 128
+export const NETIF_F_GRO_FRAGLIST: u32 = 256
+export const NETIF_F_GRO_UDP_FWD: u32 = 512
+export const NETIF_F_LOOPBACK: u32 = 1024
+export const NETIF_F_RXHASH: u32 = 2048
+export const NETIF_F_HIGHDMA: u32 = 4096
+export const NETIF_F_RXALL: u32 = 8192
+
+export const NETDEV_TX_OK: i32 = 0
+export const NETDEV_TX_BUSY: i32 = 16
+/** Codes of a transmit: NET_XMIT_*. */
+export const NET_XMIT_SUCCESS: i32 = 0
+export const NET_XMIT_DROP: i32 = 1
+export const NET_XMIT_CN: i32 = 2
+
+/** struct rtnl_link_stats64, the columns of /proc/net/dev and ip -s link. */
+@unmanaged
+@final
+export class rtnl_link_stats64 {
+  rx_packets: u64
+  tx_packets: u64
+  rx_bytes: u64
+  tx_bytes: u64
+  rx_errors: u64
+  tx_errors: u64
+  rx_dropped: u64
+  tx_dropped: u64
+  multicast: u64
+  collisions: u64
+  rx_length_errors: u64
+  rx_over_errors: u64
+  rx_crc_errors: u64
+  rx_frame_errors: u64
+  rx_fifo_errors: u64
+  rx_missed_errors: u64
+  tx_aborted_errors: u64
+  tx_carrier_errors: u64
+  tx_fifo_errors: u64
+  tx_heartbeat_errors: u64
+  tx_window_errors: u64
+  rx_compressed: u64
+  tx_compressed: u64
+  rx_nohandler: u64
+  rx_otherhost_dropped: u64
+}
+
+@unmanaged
+@final
+export class net_device {
+  next: usize
+  nd_net: usize
+  ifindex: u32
+  kind: u32
+  /** IFF_* */
+  flags: u32
+  /** __LINK_STATE_* bits. */
+  state: u32
+  mtu: u32
+  min_mtu: u32
+  max_mtu: u32
+  /** ARPHRD_* */
+  type: u16
+  hard_header_len: u16
+  addr_len: u16
+  needed_headroom: u16
+  /** NETIF_F_* in force. */
+  features: u32
+  hw_features: u32
+  promiscuity: u32
+  allmulti: u32
+  tx_queue_len: u32
+  /** Hardware address and broadcast address, 8 bytes of room each. */
+  dev_addr: u64
+  broadcast: u64
+  /** IPv4 part (in_device), 0: none. */
+  ip_ptr: usize
+  /** Taps of this device alone (packet_type with dev set). */
+  ptype_all: usize
+  ptype_specific: usize
+  /** Multicast hardware addresses: a list (net/core/dev_addr_lists.ts). */
+  mc: usize
+  qdisc: usize
+  /** Driver's private part. */
+  priv: usize
+  napi_list: usize
+  /** The driver's queue is stopped: nothing is handed to ndo_start_xmit. */
+  queue_stopped: u32
+  group: u32
+  name0: u64
+  name1: u64
+}
+
+export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')
+export const DEV_BROADCAST: usize = offsetof<net_device>('broadcast')
+export const DEV_NAME: usize = offsetof<net_device>('name0')
+/** The statistics lie behind the struct. */
+export const DEV_STATS: usize = (offsetof<net_device>() + 7) & ~7
+export const NET_DEVICE_SIZE: usize = DEV_STATS + offsetof<rtnl_link_stats64>()
+
+export function dev_stats(dev: net_device): rtnl_link_stats64 {
+  return changetype<rtnl_link_stats64>(changetype<usize>(dev) + DEV_STATS)
+}
+
+/** Up, as the administrator wants it. */
+export function netif_running(dev: net_device): bool {
+  return (dev.state & __LINK_STATE_START) != 0
+}
+
+export function netif_carrier_ok(dev: net_device): bool {
+  return (dev.state & __LINK_STATE_NOCARRIER) == 0
+}
+
+/** The IPv4 part, 0: the device has none. */
+export function __in_dev_get_rcu(dev: net_device): in_device {
+  return changetype<in_device>(dev.ip_ptr)
+}
+
+export const NAPI_STATE_SCHED: u32 = 1
+export const NAPI_STATE_MISSED: u32 = 2
+export const NAPI_STATE_DISABLE: u32 = 4
+
+/** What napi_poll polls (kind) */
+export const NAPI_KIND_IGB: u32 = 0
+export const NAPI_KIND_TUN: u32 = 1
+export const NAPI_KIND_BACKLOG: u32 = 2
+export const NAPI_KIND_VETH: u32 = 3
+
+@unmanaged
+@final
+export class napi_struct {
+  /** Next on the device's list. */
+  next: usize
+  dev: usize
+  /** NAPI_STATE_* bits. */
+  state: u32
+  weight: u32
+  kind: u32
+  /** Driver's queue. */
+  priv: usize
+  id: u32
+  /** Packets handed up since it was last complete. */
+  work: u32
+}
+
+/** A protocol or a tap: which function (kind) gets packets of type from dev (0: all). */
+@unmanaged
+@final
+export class packet_type {
+  next: usize
+  /** ETH_P_* in network order; ETH_P_ALL: a tap. */
+  type: u16
+  /** PTYPE_* */
+  kind: u16
+  dev: usize
+  af_packet_priv: usize
+  /** Table index for PTYPE_FUNC: (skb, dev, orig_dev) => void, takes over the skb. */
+  func: u32
+}
+
+export const PTYPE_IP: u32 = 1
+export const PTYPE_ARP: u32 = 2
+export const PTYPE_FUNC: u32 = 3
+
+/** IPv4 of a device (struct in_device): addresses, groups, switches. */
+@unmanaged
+@final
+export class in_device {
+  dev: usize
+  ifa_list: usize
+  /** Joined groups (ip_mc_list). */
+  mc_list: usize
+  mc_count: u32
+  dead: u32
+  /** neigh_parms of ARP on this device. */
+  arp_parms: usize
+  /** ipv4_devconf: i32[IPV4_DEVCONF_MAX + 1] behind the struct. */
+  mr_gq_running: u32
+  mr_maxdelay: u32
+  mr_qrv: u32
+  mr_v1_seen: u32
+  mr_v2_seen: u32
+}
+
+export const IN_DEV_CNF: usize = offsetof<in_device>()
+
+export function in_dev_net(in_dev: in_device): net {
+  return changetype<net>(changetype<net_device>(in_dev.dev).nd_net)
+}
+/** A switch of a device (IPV4_DEVCONF_*). */
+export function in_dev_conf_get(in_dev: in_device, id: u32): i32 {
+  return load<i32>(changetype<usize>(in_dev) + IN_DEV_CNF + ((<usize>id) << 2))
+}
+
+/** A switch of conf.all. */
+export function ipv4_devconf_all(net: net, id: u32): i32 {
+  return load<i32>(net.devconf_all + ((<usize>id) << 2))
+}
+
+/** On when the device's or all's is (IN_DEV_ORCONF). */
+export function in_dev_orconf(in_dev: in_device, id: u32): bool {
+  return (in_dev_conf_get(in_dev, id) | ipv4_devconf_all(in_dev_net(in_dev), id)) != 0
+}
+
+/** On when the device's and all's are (IN_DEV_ANDCONF). */
+export function in_dev_andconf(in_dev: in_device, id: u32): bool {
+  return in_dev_conf_get(in_dev, id) != 0 && ipv4_devconf_all(in_dev_net(in_dev), id) != 0
+}
+
+/** The larger of the device's and all's (IN_DEV_MAXCONF). */
+export function in_dev_maxconf(in_dev: in_device, id: u32): i32 {
+  return max(in_dev_conf_get(in_dev, id), ipv4_devconf_all(in_dev_net(in_dev), id))
+}
+
+export const IN_DEVICE_SIZE: usize = IN_DEV_CNF + (<usize>IPV4_DEVCONF_MAX + 1) * 4
+
+/** One address of a device (struct in_ifaddr); addresses and masks in network order. */
+@unmanaged
+@final
+export class in_ifaddr {
+  /** Next on the device's list. */
+  ifa_next: usize
+  /** Next in the hash by local address. */
+  hash_next: usize
+  ifa_dev: usize
+  ifa_local: u32
+  ifa_address: u32
+  ifa_mask: u32
+  ifa_broadcast: u32
+  ifa_rt_priority: u32
+  ifa_scope: u8
+  ifa_prefixlen: u8
+  ifa_proto: u16
+  /** IFA_F_* */
+  ifa_flags: u32
+  label0: u64
+  label1: u64
+}
+
+export const IFA_F_SECONDARY: u32 = 1
+export const IFA_F_PERMANENT: u32 = 0x80
+export const IFA_F_NOPREFIXROUTE: u32 = 0x200
+
+/** A joined group (struct ip_mc_list). */
+@unmanaged
+@final
+export class ip_mc_list {
+  next: usize
+  interface: usize
+  multiaddr: u32
+  users: u32
+  /** MCAST_INCLUDE or MCAST_EXCLUDE with its sources (net/ipv4/igmp.ts). */
+  sfmode: u32
+  sources: usize
+  timer: usize
+  reporter: u32
+  unsolicit_count: u32
+  tm_running: u32
+  loaded: u32
+}

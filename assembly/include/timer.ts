@@ -1,0 +1,17 @@
+// A timer of the wheel at HZ (struct timer_list), embedded in what it belongs to.
+
+@unmanaged
+@final
+export class timer_list {
+  /** In jiffies, as asked for. */
+  expires: u32
+  /** When the wheel fires it: expires rounded up to its level's granularity. */
+  fires: u32
+  /** Order among timers of one tick. */
+  seq: u32
+  /** Table index of a function (timer: usize) => void. */
+  func: u32
+  /** Place in the heap plus 1, 0: not pending. */
+  slot: u32
+  cpu: u32
+}

@@ -1,0 +1,5 @@
+// The core's exports.
+
+import './lib/bug.ts'
+
+export const abi: u32 = 1

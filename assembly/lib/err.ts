@@ -1,0 +1,14 @@
+// Pointers that may carry an error: the last 4095 values of the address space stand for -errno (linux/err.h).
+
+export function IS_ERR(p: usize): bool {
+  return p >= <usize>0xfffff001
+}
+
+export function PTR_ERR(p: usize): i32 {
+  return <i32>p
+}
+
+/** errno is positive. */
+export function ERR_PTR(errno: u32): usize {
+  return <usize>(0 - errno)
+}

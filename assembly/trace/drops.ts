@@ -1,0 +1,53 @@
+// Who dropped what: a table for each namespace of drops by reason, function, device and CPU.
+
+import { net } from '../include/net_namespace.ts'
+import { kzalloc } from '../lib/arena.ts'
+import { boot } from '../lib/boot.ts'
+
+/** Entries of a namespace's table; a full one counts the rest in its last entry. */
+export const DROPS_MAX: u32 = 256
+
+/** One entry: how often fn dropped for reason what came by the device of this index, on this CPU. */
+@unmanaged
+@final
+export class drop_entry {
+  count: u64
+  reason: u16
+  cpu: u16
+  fn: u32
+  ifindex: u32
+}
+
+const ENTRY: usize = offsetof<drop_entry>()
+
+function entry_at(net: net, i: u32): drop_entry {
+  return changetype<drop_entry>(net.drops + <usize>i * ENTRY)
+}
+
+/** Counts a drop. Without memory for the table it goes into the accounts only. */
+export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32): void {
+  if (net.drops == 0) {
+    net.drops = kzalloc(<usize>DROPS_MAX * ENTRY)
+    if (net.drops == 0) return
+  }
+  const cpu = boot.cpu
+  const used = net.drops_count
+  for (let i: u32 = 0; i < used; i++) {
+    const e = entry_at(net, i)
+    if (e.fn == fn && e.reason == <u16>reason && e.ifindex == ifindex && e.cpu == <u16>cpu) {
+      e.count += 1
+      return
+    }
+  }
+  if (used < DROPS_MAX) {
+    const e = entry_at(net, used)
+    e.reason = <u16>reason
+    e.fn = fn
+    e.ifindex = ifindex
+    e.cpu = <u16>cpu
+    e.count = 1
+    net.drops_count = used + 1
+    return
+  }
+  entry_at(net, DROPS_MAX - 1).count += 1
+}

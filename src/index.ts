@@ -1,0 +1,3 @@
+// The public exports that run everywhere.
+
+export { compileCore } from '#wasm'

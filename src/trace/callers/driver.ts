@@ -1,0 +1,256 @@
+// Who calls whom: interrupts, drivers, NAPI, GRO, queueing. A line is a function and its callers; see ../function_table.ts.
+
+export const driverCallers = `
+call_timer_fn: handle_softirqs
+__do_softirq: __local_bh_enable_ip
+do_softirq: __local_bh_enable_ip
+__flush_smp_call_function_queue: generic_smp_call_function_single_interrupt
+generic_smp_call_function_single_interrupt: __sysvec_call_function_single
+handle_irq_event: handle_edge_irq handle_fasteoi_irq
+__handle_irq_event_percpu: handle_irq_event
+handle_softirqs: __do_softirq irq_exit_rcu run_ksoftirqd
+hrtimer_start_range_ns: qdisc_watchdog_schedule_range_ns tcp_ack
+invoke_softirq: irq_exit_rcu
+__local_bh_enable_ip: dev_deactivate_many __dev_queue_xmit netif_rx
+__raise_softirq_irqoff: net_rx_action
+raise_softirq_irqoff: __napi_schedule netif_rx_internal
+smp_call_function_single_async: net_rps_send_ipi
+wakeup_softirqd: handle_softirqs raise_softirq_irqoff
+blackhole_netdev_xmit: dev_hard_start_xmit
+igb_add_rx_frag: igb_clean_rx_irq
+igb_alloc_mapped_page: igb_alloc_rx_buffers
+igb_alloc_rx_buffers: __dev_open igb_clean_rx_irq
+igb_build_skb: igb_clean_rx_irq
+igb_can_reuse_rx_page: igb_put_rx_buffer
+igb_clean_rx_irq: igb_poll
+igb_clean_tx_irq: igb_msix_ring
+igb_cleanup_headers: igb_clean_rx_irq
+igb_close: __dev_close_many
+igb_construct_skb: igb_clean_rx_irq
+igb_get_rx_buffer: igb_clean_rx_irq
+igb_intr: __handle_irq_event_percpu
+igb_intr_msi: __handle_irq_event_percpu
+igb_is_non_eop: igb_clean_rx_irq
+igb_maybe_stop_tx: igb_tx_map igb_xmit_frame_ring
+igb_msix_other: __handle_irq_event_percpu
+igb_msix_ring: __handle_irq_event_percpu
+igb_open: __dev_open
+igb_poll: __napi_poll
+igb_process_skb_fields: igb_clean_rx_irq
+igb_put_rx_buffer: igb_clean_rx_irq
+igb_reuse_rx_page: igb_put_rx_buffer
+igb_ring_irq_enable: igb_poll
+igb_rx_checksum: igb_process_skb_fields
+igb_rx_hash: igb_process_skb_fields
+igb_set_itr: igb_ring_irq_enable
+igb_set_rx_mode: __dev_set_rx_mode
+igb_tso: igb_xmit_frame_ring
+igb_tx_csum: igb_xmit_frame_ring
+igb_tx_map: igb_xmit_frame_ring
+igb_tx_timeout: dev_watchdog
+igb_update_itr: igb_set_itr
+igb_watchdog: call_timer_fn
+igb_watchdog_task: process_one_work
+igb_write_itr: igb_intr igb_intr_msi igb_msix_ring
+igb_xmit_frame: dev_hard_start_xmit
+igb_xmit_frame_ring: igb_xmit_frame
+ipip_err: tunnel4_err
+ipip_rcv: tunnel4_rcv
+ipip_tunnel_rcv: ipip_rcv
+ipip_tunnel_xmit: dev_hard_start_xmit
+loopback_xmit: dev_hard_start_xmit
+tun_alloc_skb: tun_get_user
+tun_build_skb: tun_get_user
+tun_do_read: tun_chr_read_iter tun_recvmsg
+tun_flow_update: tun_get_user
+tun_get_user: tun_chr_write_iter tun_sendmsg
+tun_napi_alloc_frags: tun_get_user
+tun_napi_poll: __napi_poll
+tun_napi_receive: tun_napi_poll
+tun_net_close: __dev_close_many
+tun_net_open: __dev_open
+tun_net_xmit: dev_hard_start_xmit
+tun_ptr_free: tun_queue_purge
+tun_put_user: tun_do_read
+tun_queue_purge: tun_chr_close tun_net_uninit
+tun_ring_recv: tun_do_read
+tun_rx_batched: tun_get_user
+tun_select_queue: netdev_core_pick_tx
+tun_sock_write_space: sock_wfree
+tun_xdp_one: tun_sendmsg
+veth_close: __dev_close_many
+veth_forward_skb: veth_xmit
+veth_open: __dev_open
+veth_poll: __napi_poll
+veth_xdp_rcv: veth_poll
+veth_xdp_rcv_bulk_skb: veth_xdp_rcv
+veth_xdp_rcv_skb: veth_xdp_rcv
+veth_xdp_rx: veth_forward_skb
+veth_xmit: dev_hard_start_xmit
+vxlan_build_skb: vxlan_xmit_one
+vxlan_err_lookup: __udp4_lib_err
+vxlan_gro_complete: udp_gro_complete
+vxlan_gro_receive: udp_gro_receive
+vxlan_rcv: udp_queue_rcv_one_skb
+vxlan_snoop: vxlan_rcv vxlan_xmit
+vxlan_xmit: dev_hard_start_xmit
+vxlan_xmit_one: vxlan_xmit
+busy_poll_stop: napi_busy_loop
+enqueue_to_backlog: netif_receive_skb_internal netif_receive_skb_list_internal netif_rx_internal
+flush_backlog: process_one_work
+get_rps_cpu: netif_receive_skb_internal netif_receive_skb_list_internal
+napi_alloc_skb: igb_clean_rx_irq
+__napi_build_skb: napi_build_skb
+napi_build_skb: igb_build_skb
+napi_busy_loop: __skb_wait_for_more_packets tcp_recvmsg
+napi_complete: process_backlog
+napi_complete_done: igb_poll
+napi_consume_skb: igb_clean_tx_irq igb_poll net_rx_action
+napi_disable: __dev_close_many
+napi_enable: __dev_open
+__napi_kfree_skb: net_tx_action
+__napi_poll: napi_poll net_rx_action
+napi_poll: net_rx_action
+____napi_schedule: enqueue_to_backlog __napi_schedule
+__napi_schedule: igb_msix_ring napi_complete_done
+napi_schedule: igb_intr igb_intr_msi igb_msix_ring
+napi_schedule_prep: igb_msix_ring
+napi_skb_cache_put: napi_consume_skb __napi_kfree_skb skb_attempt_defer_free
+napi_threaded_poll_loop: napi_threaded_poll
+net_rps_action_and_irq_enable: net_rx_action
+net_rps_send_ipi: net_rps_action_and_irq_enable
+net_rx_action: handle_softirqs
+net_tx_action: handle_softirqs
+__netif_rx: loopback_xmit veth_xmit
+netif_rx: dev_loopback_xmit
+netif_rx_internal: __netif_rx netif_rx
+process_backlog: __napi_poll
+rps_trigger_softirq: __flush_smp_call_function_queue
+set_rps_cpu: get_rps_cpu
+skb_defer_free_flush: net_rx_action
+skb_flow_limit: enqueue_to_backlog
+dev_gro_receive: gro_receive_skb napi_gro_receive
+eth_gro_complete: gro_complete
+eth_gro_receive: dev_gro_receive
+gro_cell_poll: __napi_poll
+gro_cells_receive: ip_tunnel_rcv vxlan_rcv
+gro_complete: dev_gro_receive __gro_flush_chain
+__gro_flush: gro_flush gro_flush_normal
+gro_flush: gro_flush_normal
+__gro_flush_chain: __gro_flush
+gro_flush_normal: napi_complete_done __napi_poll
+gro_flush_oldest: dev_gro_receive
+gro_list_prepare: dev_gro_receive
+gro_normal_list: gro_flush_normal gro_normal_one napi_complete_done __napi_poll
+gro_normal_one: gro_complete gro_skb_finish napi_frags_finish napi_gro_complete napi_skb_finish
+gro_pull_from_frag0: dev_gro_receive
+gro_receive_skb: napi_gro_receive
+gro_skb_finish: gro_receive_skb
+inet_gro_complete: gro_complete napi_gro_complete
+inet_gro_receive: dev_gro_receive
+inet_gso_segment: skb_mac_gso_segment
+ipip_gro_complete: inet_gro_complete
+ipip_gro_receive: inet_gro_receive
+ipip_gso_segment: inet_gso_segment
+napi_frags_finish: napi_gro_frags
+napi_get_frags: tun_napi_alloc_frags
+napi_gro_complete: dev_gro_receive __gro_flush_chain
+napi_gro_frags: tun_get_user
+napi_gro_receive: igb_clean_rx_irq tun_napi_receive veth_xdp_rcv
+napi_reuse_skb: napi_frags_finish
+napi_skb_finish: napi_gro_receive
+skb_gro_receive: tcp_gro_receive
+skb_gro_receive_list: tcp_gro_receive udp_gro_receive_segment
+skb_gro_reset_offset: napi_gro_receive
+__skb_gso_segment: validate_xmit_skb
+skb_gso_transport_seglen: skb_gso_validate_network_len
+skb_gso_validate_network_len: __ip_finish_output
+skb_mac_gso_segment: __skb_gso_segment
+skb_segment: tcp_gso_segment
+skb_segment_list: tcp4_gso_segment __udp_gso_segment_list
+skb_udp_tunnel_segment: udp4_ufo_fragment
+tcp4_gro_complete: inet_gro_complete
+tcp4_gro_receive: inet_gro_receive
+tcp4_gso_segment: inet_gso_segment
+tcp_gro_complete: tcp4_gro_complete
+tcp_gro_pull_header: tcp4_gro_receive
+tcp_gro_receive: tcp4_gro_receive
+tcp_gso_segment: tcp4_gso_segment
+udp4_gro_complete: inet_gro_complete
+udp4_gro_receive: inet_gro_receive
+udp4_ufo_fragment: inet_gso_segment
+udp_gro_complete: udp4_gro_complete
+udp_gro_receive: udp4_gro_receive
+udp_gro_receive_segment: udp_gro_receive
+__udp_gso_segment: udp4_ufo_fragment
+__udp_gso_segment_list: __udp_gso_segment
+bfifo_enqueue: tbf_enqueue
+codel_dequeue: fq_codel_dequeue
+codel_should_drop: codel_dequeue
+dequeue_func: __fq_codel_dequeue
+dequeue_skb: qdisc_restart
+dev_activate: __dev_open linkwatch_do_dev
+dev_deactivate: linkwatch_do_dev
+dev_deactivate_many: __dev_close_many dev_deactivate
+dev_qdisc_enqueue: __dev_queue_xmit
+dev_requeue_skb: sch_direct_xmit
+dev_watchdog: call_timer_fn
+fq_classify: fq_enqueue
+fq_codel_classify: fq_codel_enqueue
+__fq_codel_dequeue: fq_codel_dequeue
+fq_codel_dequeue: __qdisc_run
+fq_codel_drop: fq_codel_enqueue
+fq_codel_enqueue: dev_qdisc_enqueue
+fq_codel_reset: qdisc_reset
+fq_dequeue: dequeue_skb __qdisc_run
+fq_enqueue: dev_qdisc_enqueue
+linkwatch_do_dev: __linkwatch_run_queue
+linkwatch_event: process_one_work
+linkwatch_fire_event: netif_carrier_off netif_carrier_on
+__linkwatch_run_queue: linkwatch_event
+linkwatch_schedule_work: linkwatch_fire_event
+linkwatch_urgent_event: linkwatch_fire_event
+mq_attach: dev_activate
+__netdev_watchdog_up: dev_activate
+netem_dequeue: dequeue_skb __qdisc_run
+netem_enqueue: dev_qdisc_enqueue
+netem_segment: netem_enqueue
+netif_carrier_off: __dev_close_many __dev_open process_one_work
+netif_carrier_on: process_one_work
+netif_freeze_queues: dev_deactivate_many
+__netif_reschedule: __netif_schedule netif_schedule_queue netif_tx_wake_queue
+__netif_schedule: qdisc_watchdog sch_direct_xmit
+netif_schedule_queue: dev_deactivate_many igb_clean_tx_irq
+netif_tx_stop_all_queues: igb_close netif_carrier_off tun_net_close
+netif_tx_stop_queue: igb_maybe_stop_tx tun_net_xmit
+netif_tx_wake_queue: igb_clean_tx_irq process_one_work
+noop_dequeue: __qdisc_run
+noop_enqueue: dev_qdisc_enqueue
+noqueue_init: dev_activate
+pfifo_enqueue: dev_qdisc_enqueue prio_enqueue tbf_enqueue
+pfifo_fast_dequeue: dequeue_skb __qdisc_run
+pfifo_fast_enqueue: dev_qdisc_enqueue __dev_xmit_skb
+pfifo_fast_reset: qdisc_reset
+pfifo_tail_enqueue: dev_qdisc_enqueue
+prio_classify: prio_enqueue
+prio_dequeue: dequeue_skb __qdisc_run
+prio_enqueue: dev_qdisc_enqueue
+qdisc_dequeue_head: dequeue_skb tbf_dequeue
+__qdisc_enqueue_tail: bfifo_enqueue pfifo_enqueue pfifo_fast_enqueue
+qdisc_enqueue_tail: bfifo_enqueue pfifo_enqueue tbf_enqueue
+qdisc_maybe_clear_missed: __qdisc_run sch_direct_xmit
+qdisc_reset: dev_deactivate_many
+qdisc_restart: __qdisc_run
+__qdisc_run: __dev_queue_xmit net_tx_action qdisc_run
+qdisc_run: __dev_queue_xmit net_tx_action
+qdisc_run_begin: qdisc_run
+qdisc_tree_reduce_backlog: fq_codel_dequeue fq_dequeue netem_dequeue tbf_segment
+qdisc_watchdog_schedule_range_ns: tbf_dequeue
+rfc2863_policy: linkwatch_do_dev
+sch_direct_xmit: __dev_queue_xmit __dev_xmit_skb qdisc_restart __qdisc_run
+tabledist: netem_enqueue
+tbf_dequeue: __qdisc_run
+tbf_enqueue: dev_qdisc_enqueue
+tbf_segment: tbf_enqueue
+tfifo_enqueue: netem_enqueue
+try_bulk_dequeue_skb: dequeue_skb`

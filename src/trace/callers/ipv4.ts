@@ -1,0 +1,424 @@
+// Who calls whom: IPv4, routes, ICMP, IGMP, UDP, raw. A line is a function and its callers; see ../function_table.ts.
+
+export const ipv4Callers = `
+__ip_append_data: ip_append_data ip_make_skb ip_send_unicast_reply
+ip_append_data: icmp_push_reply ping_v4_sendmsg raw_sendmsg udp_sendmsg
+ip_build_and_send_pkt: tcp_v4_send_synack
+ip_check_mc_rcu: ip_route_input_rcu ip_route_output_key_hash_rcu udp_v4_early_demux
+ip_cmsg_recv_offset: ip_recv_error ping_recvmsg raw_recvmsg udp_recvmsg
+ip_cmsg_send: ping_common_sendmsg raw_sendmsg udp_sendmsg
+ip_copy_metadata: ip_frag_next ip_fraglist_prepare
+ip_do_fragment: ip_fragment
+ip_error: ip_list_rcv_finish ip_rcv_finish ip_sublist_rcv ip_sublist_rcv_finish
+ip_exceeds_mtu: ip_forward
+__ip_finish_output: ip_finish_output
+ip_finish_output: ip_mc_output ip_output
+ip_finish_output2: ip_do_fragment __ip_finish_output
+ip_finish_output_gso: __ip_finish_output
+__ip_flush_pending_frames: ip_flush_pending_frames ip_make_skb
+ip_flush_pending_frames: icmp_push_reply raw_sendmsg udp_flush_pending_frames
+ip_forward: ip_list_rcv_finish ip_rcv_finish ip_sublist_rcv ip_sublist_rcv_finish
+ip_forward_finish: ip_forward
+ip_forward_options: ip_forward_finish
+ip_frag_ipcb: ip_do_fragment
+ip_frag_next: ip_do_fragment
+ip_fraglist_init: ip_do_fragment
+ip_fraglist_prepare: ip_do_fragment
+ip_fragment: __ip_finish_output
+ip_generic_getfrag: __ip_append_data raw_getfrag
+ip_getsockopt: raw_getsockopt sock_common_getsockopt tcp_getsockopt udp_getsockopt
+ip_icmp_error: ping_err raw_err tcp_v4_err __udp4_lib_err
+ip_icmp_error_rfc4884: ip_icmp_error
+ip_list_rcv: __netif_receive_skb_list_core
+ip_list_rcv_finish: ip_sublist_rcv
+ip_local_deliver: ip_list_rcv_finish ip_rcv ip_rcv_finish ip_sublist_rcv ip_sublist_rcv_finish
+ip_local_deliver_finish: ip_local_deliver
+ip_local_error: __ip_append_data ip_append_data
+__ip_local_out: ip_build_and_send_pkt ip_local_out ip_push_pending_frames ip_send_skb
+ip_local_out: igmp_send_report igmpv3_sendpack ip_push_pending_frames __ip_queue_xmit iptunnel_xmit
+__ip_make_skb: ip_make_skb ip_push_pending_frames udp_sendmsg
+ip_make_skb: udp_sendmsg
+ip_mc_finish_output: ip_mc_output
+ip_mc_output: dst_output ip_send_skb
+ip_mr_forward: ip_mr_input
+ip_mr_input: ip_local_deliver ip_rcv_finish
+ip_mr_output: ip_finish_output
+ip_options_build: __ip_make_skb
+__ip_options_compile: ip_options_compile
+ip_options_compile: ip_cmsg_send ip_rcv_finish_core
+__ip_options_echo: icmp_reply __icmp_send ip_options_echo ip_send_unicast_reply
+ip_options_echo: icmp_reply __icmp_send
+ip_options_fragment: ip_do_fragment
+ip_options_get: do_ip_setsockopt ip_cmsg_send
+ip_options_rcv_srr: ip_rcv_finish_core ip_rcv_options
+ip_options_undo: raw_getsockopt
+ip_output: dst_output ip_build_and_send_pkt ip_forward_finish ip_local_out ip_push_pending_frames ip_send_skb
+ip_protocol_deliver_rcu: ip_local_deliver_finish
+ip_push_pending_frames: icmp_push_reply ip_send_unicast_reply ping_v4_sendmsg raw_sendmsg
+__ip_queue_xmit: ip_queue_xmit
+ip_queue_xmit: __tcp_transmit_skb
+ip_ra_control: do_ip_setsockopt
+ip_rcv: deliver_skb __netif_receive_skb_one_core
+ip_rcv_core: ip_list_rcv ip_rcv
+ip_rcv_finish: ip_rcv nf_hook_slow
+ip_rcv_finish_core: ip_list_rcv_finish ip_rcv ip_rcv_finish ip_sublist_rcv
+ip_rcv_options: ip_rcv_finish_core
+ip_recv_error: ping_recvmsg raw_recvmsg tcp_recvmsg udp_recvmsg
+ip_reply_glue_bits: __ip_append_data
+__ip_select_ident: __ip_make_skb
+ip_send_check: inet_gso_segment ip_defrag ip_frag_next ip_fraglist_init ip_fraglist_prepare __ip_local_out
+ip_send_skb: udp_send_skb
+ip_send_unicast_reply: tcp_v4_send_ack tcp_v4_send_reset
+ip_setsockopt: udp_setsockopt
+ip_setup_cork: ip_append_data ip_make_skb ip_send_unicast_reply
+ip_sublist_rcv: ip_list_rcv
+ip_sublist_rcv_finish: ip_list_rcv_finish ip_sublist_rcv
+ip_tunnel_lookup: ipip_err ipip_tunnel_rcv
+ip_tunnel_rcv: ipip_tunnel_rcv
+ip_tunnel_xmit: ipip_tunnel_xmit
+__iptunnel_pull_header: ipip_tunnel_rcv vxlan_rcv
+ipv4_pktinfo_prepare: raw_rcv udp_queue_rcv_one_skb
+tnl_update_pmtu: ip_tunnel_xmit
+tunnel4_err: icmp_socket_deliver
+tunnel4_rcv: ip_protocol_deliver_rcu
+fqdir_free_fn: process_one_work
+inet_frag_alloc: inet_frag_create
+inet_frag_create: inet_frag_find
+inet_frag_destroy: ip_defrag
+inet_frag_find: ip_defrag
+inet_frag_kill: ip_defrag
+inet_frag_pull_head: ip_expire
+inet_frag_queue_flush: ip_frag_reinit
+inet_frag_queue_insert: ip_defrag
+inet_frag_rbtree_purge: inet_frag_destroy
+inet_frag_reasm_finish: ip_defrag
+inet_frag_reasm_prepare: ip_defrag
+ip4_frag_ecn: ip_frag_queue
+ip4_frag_free: inet_frag_destroy_rcu
+ip4_frag_init: inet_frag_find
+ip4_key_hashfn: inet_frag_find
+ip4_obj_cmpfn: inet_frag_find
+ip4_obj_hashfn: inet_frag_find inet_frag_kill
+ip_check_defrag: packet_rcv_fanout
+ip_defrag: ip_local_deliver
+ip_expire: call_timer_fn
+ip_find: ip_defrag
+ip_frag_init: ip_do_fragment
+ip_frag_queue: ip_defrag
+ip_frag_reasm: ip_frag_queue
+ip_frag_reinit: ip_frag_queue
+ip_frag_too_far: ip_frag_queue
+call_fib4_notifiers: fib_notify_alias_delete fib_sync_down_dev fib_sync_up fib_table_insert
+call_fib_notifiers: call_fib4_notifiers
+devinet_ioctl: inet_ioctl
+dst_alloc: rt_dst_alloc rt_dst_clone
+dst_destroy: dst_release
+dst_dev_put: rt_flush_dev
+dst_discard: ip_list_rcv_finish ip_rcv_finish ip_sublist_rcv_finish
+dst_discard_out: ip_local_out
+dst_init: dst_alloc
+dst_input: ip_list_rcv_finish ip_rcv_finish ip_sublist_rcv
+dst_output: ip_forward_finish ip_local_out ip_push_pending_frames ip_send_skb
+dst_release: arp_process consume_skb __dev_queue_xmit icmp_reply icmp_route_lookup __icmp_send __inet_bind inet_csk_listen_start inet_sock_destruct __ip_make_skb ip_mc_finish_output ip_send_unicast_reply ipv4_pktinfo_prepare nf_xfrm_me_harder ping_v4_sendmsg raw_sendmsg rt_cache_route sk_setup_caps sk_skb_reason_drop tcp_disconnect tcp_v4_connect udp_sendmsg xfrm_lookup_with_ifid
+fib4_rule_action: fib_rules_lookup
+fib4_rule_match: fib_rules_lookup
+fib4_rule_suppress: fib_rules_lookup
+fib_add_ifaddr: fib_netdev_event
+fib_check_nh: fib_create_info
+fib_compute_spec_dst: icmp_reply
+fib_create_info: fib_table_insert
+fib_del_ifaddr: fib_inetaddr_event
+fib_delrule: rtnetlink_rcv_msg
+fib_detect_death: fib_select_default
+fib_dump_info: rtmsg_fib
+fib_find_alias: fib_notify_alias_delete fib_table_insert
+fib_flush: fib_netdev_event
+fib_get_table: fib4_rule_action
+fib_inetaddr_event: notifier_call_chain
+fib_info_nh_uses_dev: __fib_validate_source
+fib_insert_alias: fib_table_insert
+__fib_lookup: fib_lookup __fib_validate_source ip_route_input_slow ip_route_output_key_hash_rcu
+fib_lookup_good_nhc: fib_table_lookup
+fib_magic: fib_add_ifaddr
+fib_multipath_hash: fib_select_path ip_mkroute_input
+fib_netdev_event: notifier_call_chain
+fib_new_table: fib_magic
+fib_newrule: rtnetlink_rcv_msg
+fib_nexthop_info: fib_dump_info
+fib_nh_common_init: fib_nh_init
+fib_nh_init: fib_create_info
+fib_nlmsg_size: rtmsg_fib
+fib_notify_alias_delete: fib_table_flush
+fib_rebalance: fib_create_info fib_sync_down_dev fib_sync_up
+fib_release_info: fib_table_flush fib_table_insert
+fib_remove_alias: fib_table_delete
+fib_result_prefsrc: fib_select_path
+fib_rules_event: notifier_call_chain
+fib_rules_lookup: __fib_lookup
+fib_select_default: fib_select_path
+fib_select_multipath: fib_select_path
+fib_select_path: ip_route_output_key_hash_rcu
+fib_sync_down_addr: fib_inetaddr_event
+fib_sync_down_dev: fib_netdev_event
+fib_sync_mtu: fib_netdev_event
+fib_sync_up: fib_netdev_event
+fib_table_delete: fib_magic inet_rtm_delroute
+fib_table_flush: fib_flush
+fib_table_insert: fib_magic
+fib_table_lookup: fib4_rule_action __fib_lookup __fib_validate_source inet_addr_type_dev_table inet_addr_type_table ip_route_input_slow ip_route_output_key_hash_rcu
+fib_trie_unmerge: fib_unmerge
+fib_unmerge: fib_newrule
+__fib_validate_source: fib_validate_source
+fib_validate_source: ip_mc_validate_source ip_route_input_slow ip_route_use_hint
+find_exception: ip_route_input_slow ip_route_output_key_hash_rcu
+fnhe_remove_oldest: update_or_create_fnhe
+inet_addr_type_dev_table: arp_constructor arp_solicit icmp_route_lookup
+inet_addr_type_table: fib_create_info __inet_bind
+inet_del_ifa: inet_rtm_deladdr
+inet_fill_link_af: rtnl_fill_ifinfo
+inet_get_link_af_size: if_nlmsg_size
+inet_getpeer: icmpv4_xrlim_allow ip4_frag_init ip_error
+inet_insert_ifa: inet_rtm_newaddr
+inet_lookup_ifaddr_rcu: fib_validate_source
+inet_peer_gc: inet_getpeer
+inet_peer_xrlim_allow: icmpv4_xrlim_allow
+inet_putpeer: icmpv4_xrlim_allow ip_error ip_rt_send_redirect
+inet_rtm_deladdr: rtnetlink_rcv_msg
+inet_rtm_delroute: rtnetlink_rcv_msg
+inet_rtm_getroute: rtnetlink_rcv_msg
+inet_rtm_newaddr: rtnetlink_rcv_msg
+inet_rtm_newroute: rtnetlink_rcv_msg
+inet_select_addr: fib_create_info ip_route_output_key_hash_rcu nf_nat_masquerade_ipv4
+inetdev_by_index: fib_check_nh
+inetdev_destroy: inetdev_event
+inetdev_event: notifier_call_chain
+inetdev_init: inetdev_event
+__ip_dev_find: ip_mc_find_dev ip_route_output_key_hash_rcu
+__ip_do_redirect: ip_do_redirect ipv4_redirect
+ip_fib_metrics_init: fib_create_info
+ip_handle_martian_source: ip_route_input_slow
+ip_mc_validate_source: ip_route_input_rcu
+ip_mkroute_input: ip_route_input_slow
+ip_route_input: ip_rcv_finish_core
+ip_route_input_mc: ip_route_input_rcu
+ip_route_input_noref: arp_process icmp_route_lookup ip_expire ip_options_rcv_srr ip_rcv_finish_core
+ip_route_input_rcu: ip_route_input_noref
+ip_route_input_slow: ip_route_input_noref
+ip_route_output_flow: icmp_reply igmpv3_newpack inet_csk_route_child_sock inet_csk_route_req __ip4_datagram_connect ip4_datagram_connect ip_options_rcv_srr ip_send_unicast_reply ping_v4_sendmsg raw_sendmsg tcp_v4_connect udp_sendmsg
+ip_route_output_key_hash: icmp_route_lookup ip_route_output_flow tcp_v4_connect
+ip_route_output_key_hash_rcu: ip_route_output_flow ip_route_output_key_hash
+ip_route_use_hint: ip_rcv_finish_core
+ip_rt_get_source: ip_options_build ip_options_compile
+ip_rt_multicast_event: __ip_mc_dec_group ____ip_mc_inc_group
+ip_rt_send_redirect: ip_forward
+__ip_rt_update_pmtu: ip_rt_update_pmtu __ipv4_sk_update_pmtu ipv4_update_pmtu
+ip_rt_update_pmtu: ipv4_sk_update_pmtu ipv4_update_pmtu __udp4_lib_err
+ip_skb_dst_mtu: ip_finish_output ip_forward ip_fragment
+ipmr_device_event: notifier_call_chain
+ipv4_default_advmss: tcp_connect tcp_make_synack tcp_openreq_init_rwin __tcp_transmit_skb tcp_v4_syn_recv_sock
+ipv4_dst_check: ip4_datagram_release_cb __sk_dst_check sk_dst_check tcp_v4_do_rcv tcp_v4_early_demux
+ipv4_link_failure: arp_error_report
+ipv4_mtu: __icmp_send __ip_make_skb ip_setup_cork tcp_connect tcp_current_mss tcp_v4_syn_recv_sock
+ipv4_redirect: icmp_err
+ipv4_sk_redirect: raw_err __udp4_lib_err
+__ipv4_sk_update_pmtu: ipv4_sk_update_pmtu
+ipv4_sk_update_pmtu: ping_err raw_err __udp4_lib_err
+ipv4_update_pmtu: icmp_err ping_err
+l3mdev_fib_table_by_index: __inet_bind
+l3mdev_fib_table_rcu: fib_magic inet_addr_type_dev_table
+l3mdev_master_ifindex_rcu: fib_info_nh_uses_dev __fib_validate_source icmp_reply icmp_route_lookup icmpv4_xrlim_allow ip_defrag ip_error
+__mkroute_input: ip_mkroute_input
+__mkroute_output: ip_route_output_key_hash_rcu
+nexthop_flush_dev: nh_netdev_event
+nexthop_select_path: fib_select_path
+nh_netdev_event: notifier_call_chain
+put_child: fib_insert_alias fib_table_flush resize
+resize: fib_insert_alias fib_table_flush
+rt_add_uncached_list: rt_cache_route rt_set_nexthop
+rt_bind_exception: rt_set_nexthop
+rt_cache_flush: fib_flush fib_netdev_event fib_table_insert
+rt_cache_route: ip_route_input_slow rt_set_nexthop
+rt_dst_alloc: ip_route_input_rcu ip_route_input_slow ip_route_output_key_hash_rcu
+rt_dst_clone: ip_mc_finish_output
+rt_set_nexthop: ip_route_input_slow ip_route_output_key_hash_rcu
+rtmsg_fib: fib_table_insert
+rtnetlink_put_metrics: fib_dump_info
+tcpm_suck_dst: tcp_get_metrics
+tnode_new: fib_insert_alias
+update_or_create_fnhe: __ip_do_redirect __ip_rt_update_pmtu
+update_suffix: fib_table_flush
+__xfrm_decode_session: icmp_route_lookup nf_xfrm_me_harder
+xfrm_dev_backlog: net_tx_action
+xfrm_dev_event: notifier_call_chain
+xfrm_lookup: icmp_route_lookup nf_xfrm_me_harder
+xfrm_lookup_route: ip_route_output_flow
+xfrm_lookup_with_ifid: xfrm_lookup xfrm_lookup_route
+add_grec: igmp_ifc_timer_expire igmpv3_send_cr igmpv3_send_report
+add_grhead: add_grec
+icmp_build_probe: icmp_echo
+icmp_discard: icmp_rcv
+icmp_echo: icmp_rcv
+icmp_err: icmp_socket_deliver
+icmp_filter: raw_local_deliver raw_v4_input
+icmp_global_allow: icmpv4_global_allow
+icmp_global_consume: icmpv4_xrlim_allow
+icmp_glue_bits: __ip_append_data
+icmp_ndo_send: ip_tunnel_xmit
+icmp_out_count: __ip_make_skb
+icmp_push_reply: icmp_reply __icmp_send
+icmp_rcv: ip_protocol_deliver_rcu
+icmp_redirect: icmp_rcv
+icmp_reply: icmp_echo
+icmp_route_lookup: __icmp_send
+__icmp_send: arp_error_report icmp_send ip_error ip_exceeds_mtu ip_expire ip_forward ip_fragment ip_options_compile ip_protocol_deliver_rcu ip_rt_send_redirect ipv4_link_failure nf_send_unreach reject_tg __udp4_lib_rcv
+icmp_socket_deliver: icmp_unreach
+icmp_tag_validation: icmp_unreach
+icmp_timestamp: icmp_rcv
+icmp_unreach: icmp_rcv
+icmpv4_global_allow: icmp_reply __icmp_send
+icmpv4_xrlim_allow: __icmp_send
+igmp_gq_start_timer: igmp_heard_query
+igmp_gq_timer_expire: call_timer_fn
+igmp_group_added: ____ip_mc_inc_group ip_mc_up
+__igmp_group_dropped: __ip_mc_dec_group ip_mc_down
+igmp_heard_query: igmp_rcv
+igmp_heard_report: igmp_rcv
+igmp_ifc_event: igmp_group_added
+igmp_ifc_start_timer: igmp_ifc_event igmp_ifc_timer_expire
+igmp_ifc_timer_expire: call_timer_fn
+igmp_mod_timer: igmp_heard_query
+igmp_netdev_event: notifier_call_chain
+igmp_rcv: ip_protocol_deliver_rcu
+igmp_send_report: __igmp_group_dropped igmp_timer_expire
+igmp_start_timer: igmp_group_added igmp_mod_timer
+igmp_stop_timer: __igmp_group_dropped igmp_heard_report
+igmp_timer_expire: call_timer_fn
+igmpv3_clear_delrec: ip_mc_down
+igmpv3_del_delrec: ____ip_mc_inc_group ip_mc_up
+igmpv3_newpack: add_grhead igmpv3_send_report
+igmpv3_send_cr: igmp_ifc_timer_expire
+igmpv3_send_report: igmp_gq_timer_expire igmp_timer_expire
+igmpv3_sendpack: igmp_ifc_timer_expire igmpv3_send_cr
+ip_call_ra_chain: ip_local_deliver
+ip_ma_put: __ip_mc_dec_group
+ip_mc_add_src: ____ip_mc_inc_group ip_mc_msfilter ip_mc_source
+__ip_mc_dec_group: ip_mc_down
+ip_mc_del_src: ip_mc_leave_src ip_mc_source
+ip_mc_down: inetdev_event
+ip_mc_drop_socket: inet_release
+ip_mc_find_dev: __ip_mc_join_group
+____ip_mc_inc_group: __ip_mc_join_group ip_mc_up
+ip_mc_inc_group: ip_mc_up
+__ip_mc_join_group: ip_mc_join_group
+ip_mc_join_group: do_ip_setsockopt
+ip_mc_leave_group: do_ip_setsockopt
+ip_mc_leave_src: ip_mc_drop_socket ip_mc_leave_group
+ip_mc_msfilter: do_ip_setsockopt
+ip_mc_sf_allow: raw_local_deliver __udp4_lib_rcv udp_v4_early_demux
+ip_mc_source: do_ip_setsockopt
+ip_mc_up: inetdev_event
+ping_bind: inet_bind_sk
+ping_check_bind_addr: ping_bind
+ping_close: inet_release
+ping_common_sendmsg: ping_v4_sendmsg
+ping_err: icmp_err icmp_socket_deliver
+ping_get_port: inet_autobind
+ping_getfrag: __ip_append_data
+ping_init_sock: inet_create
+ping_lookup: ping_rcv
+ping_pre_connect: inet_dgram_connect
+__ping_queue_rcv_skb: ping_rcv
+ping_queue_rcv_skb: ping_rcv sk_backlog_rcv
+ping_rcv: icmp_rcv
+ping_recvmsg: inet_recvmsg
+ping_supported: ping_err
+ping_unhash: sk_common_release
+ping_v4_push_pending_frames: ping_v4_sendmsg
+ping_v4_sendmsg: inet_sendmsg
+unsolicited_report_interval: igmp_ifc_timer_expire
+__first_packet_length: first_packet_length
+first_packet_length: udp_poll
+__ip4_datagram_connect: ip4_datagram_connect
+ip4_datagram_connect: inet_dgram_connect
+ip4_datagram_release_cb: release_sock
+lookup: inet_getpeer
+raw_bind: inet_bind_sk
+raw_close: inet_release
+raw_destroy: sk_common_release
+raw_err: raw_icmp_error
+raw_getfrag: __ip_append_data
+raw_getsockopt: do_sock_getsockopt sock_common_getsockopt
+raw_hash_sk: inet_create
+raw_icmp_error: icmp_socket_deliver
+raw_ioctl: inet_ioctl
+raw_local_deliver: ip_protocol_deliver_rcu
+raw_probe_proto_opt: raw_sendmsg
+raw_rcv: raw_local_deliver raw_v4_input
+raw_rcv_skb: raw_rcv
+raw_recvmsg: inet_recvmsg
+raw_send_hdrinc: raw_sendmsg
+raw_sendmsg: inet_sendmsg
+raw_setsockopt: do_sock_setsockopt sock_common_setsockopt
+raw_sk_init: inet_create
+raw_unhash_sk: sk_common_release
+raw_v4_input: raw_local_deliver
+raw_v4_match: raw_icmp_error raw_local_deliver raw_v4_input
+skb_consume_udp: udp_recvmsg
+udp4_csum_init: __udp4_lib_rcv
+udp4_hash4: udp_connect
+udp4_hwcsum: udp_send_skb
+__udp4_lib_demux_lookup: udp_v4_early_demux
+__udp4_lib_err: udp_err
+__udp4_lib_err_encap: __udp4_lib_err
+__udp4_lib_lookup: __udp4_lib_err __udp4_lib_rcv
+udp4_lib_lookup2: __udp4_lib_lookup
+__udp4_lib_lookup_skb: __udp4_lib_rcv
+udp4_lib_lookup_skb: udp4_gro_receive
+__udp4_lib_mcast_deliver: __udp4_lib_rcv
+__udp4_lib_mcast_demux_lookup: udp_v4_early_demux
+__udp4_lib_rcv: udp_rcv
+udp_cmsg_send: udp_sendmsg
+udp_connect: inet_dgram_connect
+udp_destroy_sock: sk_common_release
+udp_destruct_common: udp_destruct_sock
+udp_destruct_sock: __sk_destruct
+__udp_disconnect: udp_abort udp_disconnect
+udp_disconnect: inet_dgram_connect
+__udp_enqueue_schedule_skb: udp_queue_rcv_one_skb __udp_queue_rcv_skb
+udp_err: icmp_socket_deliver
+udp_flush_pending_frames: udp_destroy_sock udp_sendmsg
+udp_getsockopt: do_sock_getsockopt sock_common_getsockopt
+udp_init_sock: inet_create
+udp_ioctl: sk_ioctl
+udp_lib_close: inet_release
+udp_lib_get_port: udp_v4_get_port
+udp_lib_getsockopt: udp_getsockopt
+udp_lib_hash4: udp_connect udp_v4_rehash
+udp_lib_lport_inuse: udp_lib_get_port
+udp_lib_rehash: udp_v4_rehash
+udp_lib_setsockopt: udp_setsockopt
+udp_lib_unhash: sk_common_release
+udp_poll: sock_poll
+udp_post_segment_fix_csum: udp_queue_rcv_skb
+udp_pre_connect: inet_dgram_connect
+udp_push_pending_frames: udp_lib_setsockopt udp_sendmsg
+udp_queue_rcv_one_skb: udp_queue_rcv_skb
+__udp_queue_rcv_skb: udp_queue_rcv_one_skb
+udp_queue_rcv_skb: __udp4_lib_mcast_deliver __udp4_lib_rcv udp_unicast_rcv_skb
+udp_rcv: ip_protocol_deliver_rcu
+udp_rcv_segment: udp_queue_rcv_skb
+udp_recvmsg: inet_recvmsg
+udp_rmem_release: __skb_recv_udp udp_destruct_common
+udp_send_skb: udp_sendmsg
+udp_sendmsg: inet_sendmsg
+udp_set_csum: udp_tunnel_xmit_skb
+udp_setsockopt: sock_common_setsockopt
+udp_sk_rx_dst_set: udp_unicast_rcv_skb
+udp_skb_destructor: __skb_try_recv_from_queue udp_recvmsg
+udp_tunnel_xmit_skb: vxlan_xmit_one
+udp_unicast_rcv_skb: __udp4_lib_rcv
+udp_v4_early_demux: ip_rcv_finish_core
+udp_v4_get_port: inet_autobind __inet_bind
+udp_v4_rehash: __ip4_datagram_connect
+udplite_err: icmp_socket_deliver
+udplite_rcv: ip_protocol_deliver_rcu`

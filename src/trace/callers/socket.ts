@@ -1,0 +1,161 @@
+// Who calls whom: sockets and system calls. A line is a function and its callers; see ../function_table.ts.
+
+export const socketCallers = `
+autoremove_wake_function: receiver_wake_function __wake_up_sync_key
+call_trace_sock_recv_length: call_trace_sock_send_length sock_recvmsg
+call_trace_sock_send_length: __sys_sendto
+csum_and_copy_from_iter_full: ip_generic_getfrag ping_getfrag
+csum_and_copy_to_iter: __skb_datagram_iter
+datagram_poll: udp_poll
+default_wake_function: autoremove_wake_function ep_poll_callback woken_wake_function
+do_accept: __sys_accept4
+do_ip_getsockopt: ip_getsockopt
+do_ip_setsockopt: ip_setsockopt
+do_recvmmsg: __sys_recvmmsg
+do_sock_getsockopt: __sys_getsockopt
+do_sock_setsockopt: __sys_setsockopt
+do_tcp_getsockopt: tcp_getsockopt
+do_tcp_setsockopt: tcp_setsockopt
+ep_poll_callback: __wake_up_sync_key
+get_user_ifreq: inet_ioctl sock_do_ioctl
+__inet_accept: inet_accept
+inet_accept: do_accept
+inet_autobind: inet_send_prepare
+__inet_bind: inet_bind_sk
+inet_bind: __sys_bind
+inet_bind_sk: inet_bind
+inet_create: __sock_create
+inet_dgram_connect: __sys_connect_file
+inet_getname: do_accept __sys_getsockname
+inet_ioctl: sock_do_ioctl
+inet_listen: __sys_listen
+__inet_listen_sk: inet_listen
+inet_proto_csum_replace4: l4proto_manip_pkt nf_csum_update
+inet_recvmsg: sock_recvmsg
+inet_release: __sock_release
+inet_send_prepare: inet_sendmsg
+inet_sendmsg: __sock_sendmsg ____sys_sendmsg __sys_sendto
+inet_shutdown: __sys_shutdown
+inet_sk_set_state: inet_csk_clone_lock
+inet_sk_state_store: inet_csk_listen_start tcp_set_state
+inet_sock_destruct: __sk_destruct udp_destruct_sock
+__inet_stream_connect: inet_stream_connect
+inet_stream_connect: __sys_connect_file
+move_addr_to_kernel: __sys_bind __sys_connect __sys_sendto
+move_addr_to_user: do_accept __sys_getsockname __sys_recvfrom __sys_sendto
+put_cmsg: ip_cmsg_recv_offset ip_recv_error __sock_recv_timestamp udp_recvmsg
+put_user_ifreq: sock_do_ioctl
+receiver_wake_function: __wake_up_sync_key
+__release_sock: release_sock __tcp_close
+release_sock: inet_accept inet_autobind __inet_bind inet_csk_accept inet_getname inet_listen __inet_stream_connect inet_stream_connect ping_v4_sendmsg raw_sendmsg sk_wait_data sockopt_release_sock tcp_close tcp_recvmsg tcp_sendmsg udp_sendmsg
+reuseport_add_sock: inet_hash udp_lib_get_port
+reuseport_alloc: inet_hash udp_lib_get_port
+reuseport_detach_sock: inet_unhash udp_lib_unhash
+reuseport_select_sock: inet_lookup_reuseport
+run_bpf_filter: reuseport_select_sock
+schedule_timeout: inet_csk_accept __skb_wait_for_more_packets wait_woken
+simple_copy_to_iter: __skb_datagram_iter
+sk_add_backlog: tcp_add_backlog
+sk_alloc: inet_create
+sk_attach_filter: sk_setsockopt
+__sk_backlog_rcv: sk_backlog_rcv
+sk_backlog_rcv: __release_sock
+sk_clone_lock: inet_csk_clone_lock
+sk_common_release: inet_release
+__sk_destruct: sk_destruct
+sk_destruct: __sk_free
+__sk_dst_check: inet_sk_rebuild_header __ip_queue_xmit
+sk_dst_check: udp_sendmsg
+sk_error_report: tcp_disconnect tcp_done_with_error __udp4_lib_err
+sk_filter_trim_cap: sock_queue_rcv_skb_reason tcp_v4_rcv udp_queue_rcv_one_skb
+__sk_flush_backlog: tcp_recvmsg_locked tcp_sendmsg_locked
+__sk_free: sk_common_release sk_free __sock_wfree sock_wfree
+sk_free: tcp_close tcp_v4_rcv tcp_wfree
+sk_getsockopt: do_sock_getsockopt
+sk_ioctl: inet_ioctl
+sk_leave_memory_pressure: __sk_mem_raise_allocated
+sk_mc_loop: ip_mc_output
+__sk_mem_raise_allocated: __sk_mem_schedule
+__sk_mem_reclaim: tcp_ack tcp_trim_head tcp_write_queue_purge
+__sk_mem_reduce_allocated: __sk_mem_reclaim sock_rfree udp_rmem_release
+__sk_mem_schedule: tcp_try_rmem_schedule tcp_wmem_schedule __udp_enqueue_schedule_skb
+__sk_queue_drop_skb: skb_kill_datagram udp_recvmsg
+sk_reset_timer: inet_csk_reset_keepalive_timer tcp_connect tcp_rearm_rto tcp_retransmit_timer tcp_send_delayed_ack
+sk_reuseport_attach_filter: sk_setsockopt
+sk_set_peek_off: tcp_disconnect
+sk_setsockopt: sock_setsockopt
+sk_setup_caps: tcp_v4_connect tcp_v4_syn_recv_sock
+sk_stop_timer: inet_csk_clear_xmit_timers
+sk_wait_data: tcp_recvmsg_locked
+__skb_complete_tx_timestamp: __skb_tstamp_tx
+__skb_datagram_iter: skb_copy_and_csum_datagram_msg skb_copy_datagram_iter __skb_datagram_iter
+__skb_recv_datagram: skb_recv_datagram
+__skb_recv_udp: udp_recvmsg
+__skb_try_recv_datagram: __skb_recv_datagram
+__skb_try_recv_from_queue: __skb_recv_udp __skb_try_recv_datagram
+__skb_tstamp_tx: __dev_queue_xmit skb_tstamp_tx tun_net_xmit
+__skb_wait_for_more_packets: __skb_recv_datagram __skb_recv_udp
+sock_alloc: do_accept __sock_create
+sock_alloc_file: do_accept __sys_socket
+sock_alloc_send_pskb: __ip_append_data packet_snd tun_alloc_skb
+sock_alloc_send_skb: ping_v4_sendmsg
+__sock_cmsg_send: ip_cmsg_send sock_cmsg_send
+sock_cmsg_send: ip_cmsg_send packet_snd raw_sendmsg udp_sendmsg
+sock_common_getsockopt: do_sock_getsockopt
+sock_common_setsockopt: do_sock_setsockopt
+__sock_create: __sys_socket
+sock_def_error_report: sk_error_report
+sock_def_readable: packet_rcv prb_retire_current_block __sock_queue_rcv_skb tcp_child_process tcp_data_ready __udp_enqueue_schedule_skb
+sock_def_wakeup: tcp_done tcp_fin tcp_rcv_state_process
+sock_def_write_space: sock_wfree
+sock_dequeue_err_skb: ip_recv_error
+sock_do_ioctl: sock_ioctl
+sock_edemux: __napi_kfree_skb
+sock_efree: skb_release_head_state
+__sock_gen_cookie: __sock_gen_cookie tcp_rcv_established tcp_rcv_space_adjust tcp_reset tcp_v4_destroy_sock
+sock_gen_put: sock_edemux
+sock_init_data: inet_create
+sock_init_data_uid: sock_init_data
+sock_kmalloc: __ip_mc_join_group
+sock_queue_err_skb: ip_icmp_error ip_local_error __skb_complete_tx_timestamp
+__sock_queue_rcv_skb: sock_queue_rcv_skb_reason
+sock_queue_rcv_skb: packet_rcv raw_rcv_skb
+sock_queue_rcv_skb_reason: __ping_queue_rcv_skb raw_rcv raw_rcv_skb sock_queue_rcv_skb
+__sock_recv_cmsgs: packet_recvmsg raw_recvmsg udp_recvmsg
+sock_recv_errqueue: packet_recvmsg
+__sock_recv_timestamp: __sock_recv_cmsgs
+sock_recvmsg: __sys_recvfrom ____sys_recvmsg
+__sock_release: sock_close
+sock_rfree: consume_skb kfree_skb_partial sk_skb_reason_drop tcp_recvmsg_locked
+__sock_sendmsg: sock_sendmsg ____sys_sendmsg __sys_sendto
+sock_setsockopt: do_sock_setsockopt
+__sock_wfree: __napi_kfree_skb
+sock_wfree: ip_rcv_core kfree_skb_list_reason loopback_xmit napi_consume_skb __napi_kfree_skb sk_skb_reason_drop
+sock_wmalloc: __ip_append_data
+sockopt_lock_sock: do_ip_setsockopt
+sockopt_release_sock: do_ip_setsockopt
+__sys_accept4: __x64_sys_accept4
+__sys_bind: __x64_sys_bind
+__sys_connect: __x64_sys_connect
+__sys_connect_file: __sys_connect
+__sys_getsockname: __x64_sys_getsockname
+__sys_getsockopt: __x64_sys_getsockopt
+__sys_listen: __x64_sys_listen
+__sys_recvfrom: __x64_sys_recvfrom
+__sys_recvmmsg: __x64_sys_recvmmsg
+____sys_recvmsg: ___sys_recvmsg
+___sys_recvmsg: do_recvmmsg __sys_recvmsg
+__sys_recvmsg: __x64_sys_recvmsg
+__sys_sendmmsg: __x64_sys_sendmmsg
+____sys_sendmsg: ___sys_sendmsg
+___sys_sendmsg: __sys_sendmmsg __sys_sendmsg
+__sys_sendmsg: __x64_sys_sendmsg
+__sys_sendto: __x64_sys_sendto
+__sys_setsockopt: __x64_sys_setsockopt
+__sys_shutdown: __x64_sys_shutdown
+__sys_socket: __x64_sys_socket
+try_to_wake_up: call_timer_fn default_wake_function linkwatch_schedule_work
+wait_woken: __inet_stream_connect sk_wait_data
+__wake_up: netlink_broadcast_filtered sock_def_error_report sock_def_wakeup
+__wake_up_sync_key: sock_def_readable sock_wfree
+woken_wake_function: __wake_up __wake_up_sync_key`

@@ -1,0 +1,441 @@
+// Who calls whom: TCP and netfilter. A line is a function and its callers; see ../function_table.ts.
+
+export const tcpCallers = `
+bbr_main: tcp_cong_control
+bictcp_update: cubictcp_cong_avoid
+bpf_skops_hdr_opt_len: tcp_make_synack __tcp_transmit_skb
+bpf_skops_write_hdr_opt: tcp_make_synack __tcp_transmit_skb
+__cookie_v4_check: cookie_v4_check
+cookie_v4_check: tcp_v4_cookie_check
+cookie_v4_init_sequence: tcp_conn_request
+cubictcp_acked: tcp_ack
+cubictcp_cong_avoid: tcp_ack
+cubictcp_cwnd_event: tcp_cwnd_restart tcp_enter_loss __tcp_transmit_skb
+cubictcp_init: tcp_init_congestion_control
+cubictcp_recalc_ssthresh: tcp_enter_loss
+cubictcp_state: tcp_set_ca_state
+hystart_update: cubictcp_acked
+inet_bhash2_reset_saddr: tcp_disconnect
+__inet_bhash2_update_saddr: inet_bhash2_reset_saddr inet_bhash2_update_saddr
+inet_bhash2_update_saddr: tcp_v4_connect
+inet_bind2_bucket_create: __inet_hash_connect __inet_inherit_port
+inet_bind2_bucket_destroy: inet_twsk_bind_unhash
+inet_bind2_bucket_find: inet_csk_get_port __inet_hash_connect __inet_inherit_port
+inet_bind_bucket_destroy: inet_twsk_bind_unhash
+inet_bind_bucket_match: inet_csk_get_port
+inet_bind_conflict: inet_csk_bind_conflict
+__inet_check_established: __inet_hash_connect
+inet_csk_accept: inet_accept
+inet_csk_bind_conflict: inet_csk_get_port
+inet_csk_clear_xmit_timers: tcp_disconnect tcp_done tcp_v4_destroy_sock
+inet_csk_clone_lock: tcp_create_openreq_child
+inet_csk_complete_hashdance: tcp_check_req
+inet_csk_delete_keepalive_timer: tcp_set_keepalive
+inet_csk_destroy_sock: __tcp_close tcp_done
+inet_csk_get_port: inet_csk_listen_start
+inet_csk_init_xmit_timers: tcp_init_xmit_timers
+inet_csk_listen_start: __inet_listen_sk
+inet_csk_listen_stop: __tcp_close
+inet_csk_reqsk_queue_add: inet_csk_complete_hashdance
+__inet_csk_reqsk_queue_drop: inet_csk_complete_hashdance
+inet_csk_reqsk_queue_drop: tcp_check_req tcp_v4_rcv
+inet_csk_reqsk_queue_drop_and_put: reqsk_timer_handler tcp_v4_rcv
+inet_csk_reqsk_queue_hash_add: tcp_conn_request
+inet_csk_reset_keepalive_timer: tcp_rcv_state_process
+inet_csk_route_child_sock: tcp_v4_syn_recv_sock
+inet_csk_route_req: tcp_v4_route_req
+inet_csk_update_fastreuse: inet_csk_get_port
+inet_ehash_insert: inet_csk_reqsk_queue_hash_add inet_ehash_nolisten
+inet_ehash_nolisten: __inet_hash_connect tcp_v4_syn_recv_sock
+inet_ehashfn: inet_ehash_insert __inet_lookup_established
+__inet_hash: inet_hash
+inet_hash: inet_csk_listen_start
+__inet_hash_connect: inet_hash_connect
+inet_hash_connect: tcp_v4_connect
+__inet_inherit_port: tcp_v4_syn_recv_sock
+inet_lhash2_bucket_sk: __inet_hash inet_unhash
+inet_lhash2_lookup: __inet_lookup_listener
+__inet_lookup_established: tcp_v4_early_demux tcp_v4_rcv
+__inet_lookup_listener: tcp_v4_rcv
+inet_lookup_reuseport: udp4_lib_lookup2
+__inet_lookup_skb: tcp_v4_rcv
+inet_put_port: tcp_set_state tcp_v4_destroy_sock
+inet_reqsk_alloc: tcp_conn_request
+inet_sk_rebuild_header: tcp_connect tcp_init_transfer __tcp_retransmit_skb
+inet_sk_rx_dst_set: tcp_finish_connect tcp_rcv_established tcp_v4_syn_recv_sock
+inet_twsk_alloc: tcp_time_wait
+inet_twsk_bind_unhash: inet_twsk_kill
+inet_twsk_deschedule_put: tcp_timewait_state_process tcp_v4_rcv
+inet_twsk_free: inet_twsk_put
+inet_twsk_hashdance_schedule: tcp_time_wait
+inet_twsk_kill: tw_timer_handler
+inet_twsk_put: inet_twsk_kill tcp_v4_rcv
+__inet_twsk_schedule: inet_twsk_hashdance_schedule tcp_timewait_state_process
+inet_unhash: tcp_set_state
+mptcp_active_detect_blackhole: tcp_retransmit_timer
+reqsk_queue_alloc: inet_csk_listen_start
+reqsk_timer_handler: call_timer_fn
+retransmits_timed_out: tcp_retransmit_timer
+secure_ipv4_port_ephemeral: inet_hash_connect
+secure_tcp_seq_and_ts_off: tcp_v4_connect tcp_v4_init_seq_and_ts_off
+sk_forced_mem_schedule: tcp_send_fin tcp_stream_alloc_skb
+sk_stream_error: tcp_sendmsg_locked
+sk_stream_kill_queues: inet_csk_destroy_sock
+sk_stream_wait_close: __tcp_close
+sk_stream_wait_memory: tcp_sendmsg_locked
+sk_stream_write_space: tcp_check_space
+tcp_ack: tcp_rcv_established tcp_rcv_state_process
+tcp_ack_probe: tcp_ack
+__tcp_ack_snd_check: tcp_ack_snd_check tcp_rcv_established
+tcp_ack_snd_check: tcp_rcv_established tcp_rcv_state_process
+tcp_ack_tstamp: tcp_ack
+tcp_ack_update_rtt: tcp_ack tcp_synack_rtt_meas
+tcp_ack_update_window: tcp_ack
+tcp_add_backlog: tcp_v4_rcv
+tcp_add_reno_sack: tcp_fastretrans_alert
+tcp_assign_congestion_control: tcp_ca_openreq_child tcp_init_sock
+tcp_bpf_clone: tcp_create_openreq_child
+tcp_ca_openreq_child: tcp_v4_syn_recv_sock
+tcp_check_oom: __tcp_close
+tcp_check_req: tcp_v4_rcv
+tcp_check_sack_reordering: tcp_clean_rtx_queue tcp_sacktag_write_queue
+tcp_check_space: tcp_event_new_data_sent tcp_rcv_established tcp_rcv_state_process
+tcp_check_urg: tcp_urg
+tcp_child_process: tcp_v4_rcv
+tcp_clamp_rto_to_user_timeout: tcp_retransmit_timer
+tcp_clamp_window: tcp_prune_queue
+tcp_clean_rtx_queue: tcp_ack
+tcp_cleanup_congestion_control: tcp_v4_destroy_sock
+__tcp_cleanup_rbuf: tcp_cleanup_rbuf
+tcp_cleanup_rbuf: tcp_recvmsg_locked
+tcp_cleanup_ulp: tcp_v4_destroy_sock
+tcp_clear_retrans: tcp_connect tcp_disconnect
+__tcp_close: tcp_close
+tcp_close: inet_release
+tcp_close_state: __tcp_close tcp_shutdown
+tcp_collapse: tcp_collapse_ofo_queue tcp_prune_queue
+tcp_collapse_ofo_queue: tcp_prune_queue
+tcp_cong_avoid: tcp_cong_control
+tcp_cong_avoid_ai: cubictcp_cong_avoid tcp_reno_cong_avoid
+tcp_cong_control: tcp_ack
+tcp_conn_request: tcp_v4_conn_request
+tcp_connect: tcp_v4_connect
+tcp_connect_queue_skb: tcp_connect
+tcp_create_openreq_child: tcp_v4_syn_recv_sock
+tcp_current_mss: __tcp_retransmit_skb tcp_send_fin tcp_send_mss
+tcp_cwnd_application_limited: tcp_cwnd_validate
+tcp_cwnd_reduction: tcp_cong_control
+tcp_cwnd_restart: tcp_skb_entail
+tcp_cwnd_validate: tcp_write_xmit
+tcp_data_queue: tcp_rcv_established tcp_rcv_state_process
+tcp_data_queue_ofo: tcp_data_queue
+tcp_data_ready: tcp_data_queue tcp_rcv_established
+tcp_data_snd_check: tcp_rcv_established tcp_rcv_state_process
+tcp_delack_max: tcp_send_delayed_ack
+tcp_delack_timer: call_timer_fn
+tcp_delack_timer_handler: tcp_delack_timer
+tcp_disconnect: __inet_stream_connect __tcp_close
+tcp_do_parse_auth_options: tcp_inbound_hash tcp_v4_send_reset
+tcp_done: tcp_done_with_error tcp_rcv_state_process tcp_time_wait
+tcp_done_with_error: tcp_reset
+tcp_dsack_set: tcp_data_queue tcp_data_queue_ofo
+tcp_end_cwnd_reduction: tcp_fastretrans_alert
+tcp_enter_cwr: __tcp_transmit_skb tcp_v4_err
+tcp_enter_loss: tcp_retransmit_timer
+tcp_enter_quickack_mode: tcp_data_queue tcp_event_data_recv tcp_send_dupack
+tcp_enter_recovery: tcp_fastretrans_alert
+tcp_established_options: tcp_current_mss __tcp_transmit_skb
+tcp_event_data_recv: tcp_data_queue tcp_rcv_established
+tcp_event_new_data_sent: tcp_write_xmit
+tcp_fastopen_active_detect_blackhole: tcp_retransmit_timer
+tcp_fastopen_active_disable_ofo_check: tcp_disconnect tcp_v4_destroy_sock
+tcp_fastopen_cookie_check: tcp_send_syn_data
+tcp_fastopen_cookie_gen: tcp_try_fastopen
+tcp_fastopen_create_child: tcp_try_fastopen
+tcp_fastopen_defer_connect: tcp_v4_connect
+tcp_fastopen_destroy_cipher: tcp_v4_destroy_sock
+tcp_fastretrans_alert: tcp_ack
+tcp_filter: tcp_v4_rcv
+tcp_fin: tcp_data_queue
+tcp_finish_connect: tcp_rcv_state_process
+tcp_fragment: __tcp_retransmit_skb tcp_send_loss_probe tcp_shift_skb_data tcp_write_wakeup tcp_write_xmit
+tcp_free_fastopen_req: tcp_v4_destroy_sock
+tcp_get_cookie_sock: cookie_v4_check
+tcp_get_info: do_tcp_getsockopt
+__tcp_get_metrics: tcp_get_metrics
+tcp_get_metrics: tcp_init_metrics tcp_update_metrics
+tcp_getsockopt: do_sock_getsockopt sock_common_getsockopt
+tcp_grow_window: tcp_event_data_recv
+tcp_identify_packet_loss: tcp_fastretrans_alert
+tcp_in_ack_event: tcp_ack
+tcp_inbound_hash: tcp_v4_rcv
+tcp_init_congestion_control: tcp_init_transfer
+tcp_init_cwnd: tcp_cwnd_restart tcp_write_xmit
+tcp_init_cwnd_reduction: tcp_enter_cwr tcp_enter_recovery
+tcp_init_metrics: tcp_init_transfer
+tcp_init_sock: tcp_v4_init_sock
+tcp_init_transfer: tcp_finish_connect tcp_rcv_state_process
+tcp_init_xmit_timers: tcp_create_openreq_child tcp_init_sock
+tcp_initialize_rcv_mss: tcp_connect tcp_v4_syn_recv_sock
+tcp_inq_hint: tcp_recvmsg_locked
+tcp_ioctl: inet_ioctl
+tcp_keepalive_timer: call_timer_fn
+tcp_ld_RTO_revert: tcp_v4_err
+tcp_leave_memory_pressure: sk_leave_memory_pressure
+tcp_make_synack: tcp_v4_send_synack
+tcp_mark_head_lost: tcp_identify_packet_loss
+tcp_mark_skb_lost: tcp_enter_loss
+tcp_match_skb_to_sack: tcp_sacktag_walk
+tcp_measure_rcv_mss: tcp_data_queue tcp_event_data_recv
+tcp_mstamp_refresh: tcp_delack_timer_handler tcp_init_transfer tcp_rcv_established tcp_rcv_space_adjust tcp_rcv_state_process tcp_write_timer_handler
+tcp_mtu_probe: tcp_write_xmit
+tcp_mtup_init: tcp_connect tcp_init_transfer
+tcp_newly_delivered: tcp_ack
+tcp_newreno_mark_lost: tcp_identify_packet_loss
+tcp_ofo_queue: tcp_data_queue
+tcp_oow_rate_limited: tcp_check_req tcp_timewait_state_process
+tcp_openreq_init_rwin: tcp_conn_request
+tcp_options_write: tcp_make_synack __tcp_transmit_skb
+tcp_out_of_resources: tcp_probe_timer tcp_write_timeout
+tcp_pacing_check: tcp_write_xmit
+tcp_parse_options: tcp_conn_request tcp_rcv_state_process
+tcp_poll: sock_poll
+tcp_probe_timer: tcp_write_timer_handler
+tcp_process_loss: tcp_fastretrans_alert
+tcp_process_tlp_ack: tcp_ack
+tcp_prune_ofo_queue: tcp_prune_queue tcp_try_rmem_schedule
+tcp_prune_queue: tcp_try_rmem_schedule
+tcp_push: tcp_sendmsg_locked
+tcp_push_one: tcp_sendmsg_locked
+__tcp_push_pending_frames: tcp_push tcp_send_fin
+tcp_queue_rcv: tcp_data_queue tcp_rcv_established
+tcp_rack_advance: tcp_clean_rtx_queue tcp_sacktag_one
+tcp_rack_detect_loss: tcp_rack_mark_lost tcp_rack_reo_timeout
+tcp_rack_mark_lost: tcp_fastretrans_alert tcp_identify_packet_loss
+tcp_rack_reo_timeout: tcp_write_timer_handler
+tcp_rack_skb_timeout: tcp_rack_detect_loss
+tcp_rack_update_reo_wnd: tcp_ack
+tcp_rate_check_app_limited: tcp_ack tcp_sendmsg_locked
+tcp_rate_gen: tcp_ack
+tcp_rate_skb_delivered: tcp_clean_rtx_queue tcp_sacktag_one
+tcp_rate_skb_sent: __tcp_transmit_skb
+tcp_rbtree_insert: tcp_connect tcp_event_new_data_sent
+tcp_rcv_established: tcp_v4_do_rcv
+tcp_rcv_fastopen_synack: tcp_rcv_synsent_state_process
+tcp_rcv_space_adjust: tcp_recvmsg_locked
+tcp_rcv_state_process: tcp_child_process tcp_v4_do_rcv
+tcp_rcv_synrecv_state_fastopen: tcp_rcv_state_process
+tcp_rcv_synsent_state_process: tcp_rcv_state_process
+tcp_rcvbuf_grow: tcp_data_queue_ofo tcp_rcv_space_adjust
+tcp_rearm_rto: tcp_ack tcp_event_new_data_sent
+tcp_recv_timestamp: tcp_recvmsg
+tcp_recvmsg: inet_recvmsg
+tcp_recvmsg_locked: tcp_recvmsg
+tcp_release_cb: release_sock
+tcp_reno_cong_avoid: tcp_cong_avoid
+tcp_reno_ssthresh: tcp_enter_loss tcp_enter_recovery
+tcp_reno_undo_cwnd: tcp_undo_cwnd_reduction
+tcp_replace_ts_recent: tcp_ack
+tcp_req_err: tcp_v4_err
+tcp_reset: tcp_rcv_state_process
+tcp_retrans_try_collapse: __tcp_retransmit_skb
+__tcp_retransmit_skb: tcp_retransmit_skb
+tcp_retransmit_skb: tcp_retransmit_timer
+tcp_retransmit_timer: tcp_write_timer_handler
+tcp_sack_new_ofo_skb: tcp_data_queue_ofo
+tcp_sack_remove: tcp_data_queue tcp_ofo_queue
+tcp_sacktag_one: tcp_sacktag_walk tcp_shifted_skb
+tcp_sacktag_walk: tcp_sacktag_write_queue
+tcp_sacktag_write_queue: tcp_ack
+tcp_schedule_loss_probe: tcp_ack tcp_schedule_loss_probe tcp_write_xmit
+tcp_select_initial_window: tcp_connect tcp_openreq_init_rwin
+__tcp_select_window: __tcp_ack_snd_check __tcp_transmit_skb
+__tcp_send_ack: tcp_send_ack
+tcp_send_ack: __tcp_ack_snd_check tcp_delack_timer_handler tcp_fin tcp_rcv_state_process
+tcp_send_active_reset: tcp_disconnect
+tcp_send_challenge_ack: tcp_ack tcp_rcv_state_process tcp_validate_incoming
+tcp_send_delayed_ack: __tcp_ack_snd_check
+tcp_send_dupack: tcp_data_queue tcp_validate_incoming
+tcp_send_fin: __tcp_close
+tcp_send_loss_probe: tcp_write_timer_handler
+tcp_send_mss: tcp_sendmsg_locked
+tcp_send_probe0: tcp_probe_timer
+tcp_send_syn_data: tcp_connect
+tcp_send_synack: tcp_rcv_synsent_state_process
+tcp_sendmsg: inet_sendmsg
+tcp_sendmsg_fastopen: tcp_sendmsg_locked
+tcp_sendmsg_locked: tcp_sendmsg
+tcp_set_ca_state: tcp_ca_openreq_child tcp_disconnect tcp_enter_loss
+tcp_set_keepalive: sk_setsockopt
+tcp_set_state: __tcp_close tcp_disconnect tcp_done tcp_fin tcp_finish_connect tcp_rcv_state_process tcp_v4_connect
+tcp_setsockopt: do_sock_setsockopt sock_common_setsockopt
+tcp_shift_skb_data: tcp_sacktag_walk
+tcp_shifted_skb: tcp_shift_skb_data
+tcp_shutdown: inet_shutdown
+tcp_simple_retransmit: tcp_mtu_probe tcp_v4_mtu_reduced
+tcp_skb_entail: tcp_sendmsg_locked
+tcp_slow_start: cubictcp_cong_avoid tcp_reno_cong_avoid
+tcp_small_queue_check: tcp_write_xmit
+tcp_sndbuf_expand: tcp_init_transfer
+tcp_stream_alloc_skb: tcp_connect tcp_sendmsg_locked
+tcp_stream_memory_free: tcp_sendmsg_locked
+tcp_synack_rtt_meas: tcp_check_req
+tcp_sync_mss: tcp_ack tcp_connect tcp_rcv_state_process tcp_v4_syn_recv_sock
+tcp_time_wait: __tcp_close tcp_fin
+tcp_timeout_mark_lost: tcp_enter_loss
+tcp_timewait_state_process: tcp_v4_rcv
+__tcp_transmit_skb: tcp_connect __tcp_retransmit_skb __tcp_send_ack tcp_send_active_reset tcp_write_xmit
+tcp_transmit_skb: tcp_connect tcp_send_ack tcp_write_xmit
+tcp_trim_head: tcp_ack
+tcp_try_coalesce: tcp_data_queue tcp_queue_rcv
+tcp_try_fastopen: tcp_conn_request
+tcp_try_keep_open: tcp_try_to_open
+tcp_try_rmem_schedule: tcp_data_queue
+tcp_try_to_open: tcp_fastretrans_alert
+tcp_try_undo_dsack: tcp_fastretrans_alert
+tcp_try_undo_loss: tcp_process_loss
+tcp_try_undo_partial: tcp_fastretrans_alert
+tcp_try_undo_recovery: tcp_fastretrans_alert tcp_process_loss
+tcp_tso_segs: tcp_write_xmit
+tcp_tso_should_defer: tcp_write_xmit
+tcp_tsq_workfn: process_one_work
+tcp_tsq_write: tcp_release_cb tcp_tsq_handler
+tcp_twsk_destructor: inet_twsk_free
+tcp_twsk_unique: __inet_check_established
+tcp_undo_cwnd_reduction: tcp_try_undo_loss tcp_try_undo_partial tcp_try_undo_recovery
+tcp_update_metrics: tcp_rcv_state_process tcp_time_wait
+tcp_update_skb_after_send: __tcp_transmit_skb
+tcp_urg: tcp_rcv_established tcp_rcv_state_process
+tcp_v4_conn_request: tcp_rcv_state_process
+tcp_v4_connect: __inet_stream_connect
+tcp_v4_cookie_check: tcp_v4_do_rcv
+tcp_v4_destroy_sock: inet_csk_destroy_sock
+tcp_v4_do_rcv: __release_sock tcp_v4_rcv
+tcp_v4_early_demux: ip_rcv_finish_core
+tcp_v4_err: icmp_socket_deliver
+tcp_v4_fill_cb: tcp_v4_rcv
+tcp_v4_init_seq_and_ts_off: tcp_conn_request
+tcp_v4_init_sock: inet_create
+tcp_v4_md5_lookup: tcp_make_synack
+tcp_v4_mtu_reduced: tcp_release_cb tcp_v4_err
+tcp_v4_parse_md5_keys: do_tcp_setsockopt
+tcp_v4_rcv: ip_protocol_deliver_rcu
+tcp_v4_reqsk_destructor: inet_csk_accept
+tcp_v4_reqsk_send_ack: tcp_check_req
+tcp_v4_route_req: tcp_conn_request
+tcp_v4_send_ack: tcp_v4_rcv
+__tcp_v4_send_check: tcp_v4_send_synack
+tcp_v4_send_check: __tcp_transmit_skb
+tcp_v4_send_reset: tcp_v4_do_rcv tcp_v4_rcv
+tcp_v4_send_synack: tcp_conn_request
+tcp_v4_syn_recv_sock: tcp_check_req
+tcp_v4_timewait_ack: tcp_v4_rcv
+tcp_validate_incoming: tcp_rcv_established tcp_rcv_state_process
+tcp_wfree: __kfree_skb __napi_kfree_skb
+tcp_wmem_schedule: tcp_sendmsg_locked
+tcp_write_err: tcp_probe_timer tcp_write_timeout
+tcp_write_queue_purge: tcp_connect tcp_disconnect tcp_done_with_error tcp_v4_destroy_sock
+tcp_write_timeout: tcp_retransmit_timer
+tcp_write_timer: call_timer_fn
+tcp_write_timer_handler: tcp_write_timer
+tcp_write_wakeup: tcp_keepalive_timer tcp_send_probe0
+tcp_write_xmit: __tcp_push_pending_frames
+tcp_xmit_probe_skb: tcp_write_wakeup
+tcp_xmit_recovery: tcp_ack
+tcp_xmit_retransmit_queue: tcp_tsq_write tcp_xmit_recovery
+tso_fragment: tcp_write_xmit
+tw_timer_handler: call_timer_fn
+addr_same: __tcp_get_metrics
+conntrack_mt_v3: ipt_do_table
+early_drop: __nf_conntrack_alloc
+find_best_ips_proto: get_unique_tuple
+gc_worker: process_one_work
+get_unique_tuple: nf_nat_setup_info
+hash_by_src: nf_nat_setup_info
+hash_conntrack_raw: __nf_conntrack_confirm nf_conntrack_in nf_conntrack_tuple_taken
+icmp_match: ipt_do_table
+icmp_pkt_to_tuple: nf_ct_get_tuple
+init_conntrack: nf_conntrack_in
+ip_route_me_harder: ipt_mangle_out nf_nat_ipv4_local_fn
+ipt_do_table: nf_hook_slow nf_nat_inet_fn
+ipt_mangle_out: iptable_mangle_hook
+iptable_mangle_hook: nf_hook_slow
+iptunnel_handle_offloads: ip_tunnel_xmit ipip_tunnel_xmit
+iptunnel_xmit: ip_tunnel_xmit udp_tunnel_xmit_skb
+ipv4_conntrack_defrag: nf_hook_slow
+ipv4_conntrack_in: nf_hook_slow
+ipv4_conntrack_local: nf_hook_slow
+ipv4_get_l4proto: nf_conntrack_in
+l4proto_manip_pkt: nf_nat_ipv4_manip_pkt
+mark_mt: ipt_do_table
+mark_tg: ipt_do_table
+masquerade_tg: ipt_do_table
+nf_checksum: nf_conntrack_udp_packet
+nf_confirm: nf_hook_slow
+__nf_conntrack_alloc: init_conntrack
+__nf_conntrack_confirm: nf_confirm
+nf_conntrack_destroy: skb_release_head_state
+nf_conntrack_double_lock: __nf_conntrack_confirm
+__nf_conntrack_find_get: nf_conntrack_in
+nf_conntrack_handle_packet: nf_conntrack_in
+__nf_conntrack_hash_insert: __nf_conntrack_confirm
+nf_conntrack_icmp_packet: nf_conntrack_in
+nf_conntrack_icmpv4_error: nf_conntrack_in
+nf_conntrack_in: ipv4_conntrack_in ipv4_conntrack_local
+nf_conntrack_inet_error: nf_conntrack_icmpv4_error
+__nf_conntrack_insert_prepare: __nf_conntrack_confirm
+nf_conntrack_tcp_packet: nf_conntrack_in
+nf_conntrack_tuple_taken: nf_nat_setup_info nf_nat_used_tuple_new
+nf_conntrack_udp_packet: nf_conntrack_in
+nf_csum_update: l4proto_manip_pkt
+nf_ct_acct_add: __nf_ct_refresh_acct
+nf_ct_attach: icmp_glue_bits
+nf_ct_delete: gc_worker
+nf_ct_destroy: nf_conntrack_destroy
+nf_ct_ecache_ext_add: init_conntrack
+nf_ct_ext_add: nf_ct_nat_ext_add
+nf_ct_get_tuple: nf_conntrack_in
+nf_ct_invert_tuple: init_conntrack nf_nat_manip_pkt nf_nat_setup_info nf_nat_used_tuple_new
+nf_ct_nat_ext_add: nf_nat_masquerade_ipv4
+__nf_ct_refresh_acct: nf_conntrack_udp_packet
+nf_ct_seq_adjust: nf_confirm
+nf_hook: ip_forward ip_local_deliver __ip_local_out ip_output ip_rcv
+nf_hook_slow: ip_forward ip_local_deliver __ip_local_out ip_output nf_hook_slow_list
+nf_hook_slow_list: ip_sublist_rcv
+nf_in_range: nf_nat_setup_info
+nf_ingress: __netif_receive_skb_core
+nf_ip_checksum: nf_checksum
+__nf_nat_alloc_null_binding: nf_nat_inet_fn
+nf_nat_icmp_reply_translation: nf_nat_ipv4_local_fn nf_nat_ipv4_out nf_nat_ipv4_pre_routing
+nf_nat_inet_fn: nf_nat_ipv4_local_fn nf_nat_ipv4_local_in nf_nat_ipv4_out nf_nat_ipv4_pre_routing
+nf_nat_ipv4_fn: nf_nat_ipv4_local_fn nf_nat_ipv4_local_in nf_nat_ipv4_out nf_nat_ipv4_pre_routing
+nf_nat_ipv4_local_fn: nf_hook_slow
+nf_nat_ipv4_local_in: nf_hook_slow
+nf_nat_ipv4_manip_pkt: nf_nat_manip_pkt
+nf_nat_ipv4_out: nf_hook_slow
+nf_nat_ipv4_pre_routing: nf_hook_slow
+nf_nat_l4proto_unique_tuple: get_unique_tuple
+nf_nat_manip_pkt: nf_nat_inet_fn
+nf_nat_masquerade_ipv4: masquerade_tg
+nf_nat_packet: nf_nat_inet_fn
+nf_nat_redirect_ipv4: redirect_tg4
+nf_nat_setup_info: __nf_nat_alloc_null_binding nf_nat_masquerade_ipv4
+nf_nat_used_tuple_new: nf_nat_setup_info
+nf_queue: nf_hook_slow
+nf_send_reset: reject_tg
+nf_send_unreach: reject_tg
+nf_xfrm_me_harder: nf_nat_ipv4_out
+nft_counter_eval: nft_do_chain
+nft_do_chain: nft_do_chain_ipv4
+nft_do_chain_ipv4: nf_hook_slow
+nft_immediate_eval: nft_do_chain
+nft_meta_get_eval: nft_do_chain
+nft_update_chain_stats: nft_do_chain
+redirect_tg4: ipt_do_table
+reject_tg: ipt_do_table
+resolve_normal_ct: nf_conntrack_in
+state_mt: ipt_do_table
+tcp_mt: ipt_do_table
+udp_mt: ipt_do_table
+xt_dnat_target_v2: ipt_do_table
+xt_snat_target_v2: ipt_do_table`
