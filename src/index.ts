@@ -1,3 +1,49 @@
-// The public exports that run everywhere.
+// netpath: the Linux kernel's IPv4 packet path. Everything here runs in Node and in any browser.
 
-export { compileCore } from '#wasm'
+export { Lab, lab } from './lab.ts'
+export type { Account, Cost, Drop, LabAccount, LabOptions, RunResult, Snapshot, Wire, WireOptions } from './lab.ts'
+export { Host } from './host.ts'
+export type { HostOptions, HostSpec, HostWith, NicSpec } from './host.ts'
+export { Namespace } from './host/namespace.ts'
+export type {
+  AddressCommands,
+  NeighbourCommands,
+  NicOptions,
+  RouteCommands,
+  RuleCommands,
+  TapOptions,
+} from './host/namespace.ts'
+export { Device, Nic, Tap } from './host/devices.ts'
+export type { FrameBatch, FrameColumns, Frames, SentFrames, Written } from './host/devices.ts'
+export { encodeBatch } from './drivers/net/frames.ts'
+export { Trace } from './host/trace.ts'
+export type { TraceOptions } from './host/trace.ts'
+export type { TraceKind, TraceRecord } from './trace/ring.ts'
+export { decodeTrace } from './trace/ring.ts'
+export type { BlastOptions, BlastResult } from './lab/blast.ts'
+export { Socket } from './socket/socket.ts'
+export type {
+  PacketAddress,
+  ReadOptions,
+  SendOptions,
+  SocketAddress,
+  SocketType,
+  WaitOptions,
+} from './socket/socket.ts'
+export { UdpSocket } from './socket/udp_socket.ts'
+export type { Datagram, UdpBatch, UdpOptions } from './socket/udp_socket.ts'
+export type { QueuedError, ReceivedCmsg, SendCmsg } from './socket/cmsg.ts'
+export type { Membership, OptionValue } from './socket/options.ts'
+export type { MsgFlag, Received } from './socket/syscalls.ts'
+export type { DeviceStats, LinkInfo } from './net/dev.ts'
+export type { AddressSpec } from './net/rtnetlink/addr.ts'
+export type { LinkChange } from './net/rtnetlink/link.ts'
+export type { NeighbourInfo, NeighbourSpec } from './net/rtnetlink/neigh.ts'
+export type { NexthopSpec, RouteSpec, RouteVerb } from './net/rtnetlink/route.ts'
+export type { NexthopInfo, RouteInfo, RouteQuery } from './net/rtnetlink/route_get.ts'
+export type { RuleInfo, RuleSpec } from './net/rtnetlink/rule.ts'
+export type { LinkStats } from './kernel/state.ts'
+export { formatIPv4, formatMac, parseIPv4, parseMac } from './wasm/encode.ts'
+export type { Endpoint, EndpointLike } from './wasm/encode.ts'
+export { CoreError, errnoName, errnoNumber } from './wasm/errors.ts'
+export type { SystemError } from './wasm/errors.ts'

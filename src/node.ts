@@ -1,3 +1,3 @@
-// The public exports in Node: those of index.ts and what needs Node.
+// netpath in Node: all of index.ts, and what needs Node's file system.
 
 export * from './index.ts'

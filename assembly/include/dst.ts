@@ -77,6 +77,10 @@ export class fib_nh_exception {
   fnhe_stamp: u32
 }
 
+/** Chains of nhc_exceptions. */
+export const FNHE_HASH_SHIFT: u32 = 11
+export const FNHE_HASH_SIZE: u32 = 2048
+
 /** Key of a route look-up (struct flowi4); addresses and ports in network order. */
 @unmanaged
 @final
@@ -93,7 +97,6 @@ export class flowi4 {
   daddr: u32
   fl4_sport: u16
   fl4_dport: u16
-  /** ICMP: type and code in the places of the ports. */
   flowi4_uid: u32
   flowi4_multipath_hash: u32
   flowi4_l3mdev: u32
@@ -102,6 +105,15 @@ export class flowi4 {
 export const FLOWI4_SIZE: usize = offsetof<flowi4>()
 export const FLOWI_FLAG_ANYSRC: u32 = 1
 export const FLOWI_FLAG_KNOWN_NH: u32 = 2
+
+/** Type of an ICMP message, which with its code lies in the place of the destination port. */
+export function fl4_icmp_type(fl4: flowi4): u32 {
+  return (<u32>fl4.fl4_dport) & 0xff
+}
+
+export function fl4_icmp_set(fl4: flowi4, type: u32, code: u32): void {
+  fl4.fl4_dport = <u16>(type | (code << 8))
+}
 
 /** TOS bits that choose routes: the DSCP. */
 export const INET_DSCP_MASK: u32 = 0xfc

@@ -15,6 +15,8 @@ export class fib_table {
   count: u32
 }
 
+export const FIB_TABLE_SIZE: usize = offsetof<fib_table>()
+
 /** What routes share (struct fib_info): next hops and metrics; refcounted. Next hops lie behind the struct. */
 @unmanaged
 @final
@@ -37,6 +39,11 @@ export class fib_info {
   fib_metrics: usize
   fib_nhs: u32
   fib_nh_is_nb: u32
+  /** Chain of those with the same preferred source. */
+  lhash_next: usize
+  lhash_prev: usize
+  /** Its preferred source is no address of ours any more. */
+  pfsrc_removed: u32
 }
 
 /** One next hop (struct fib_nh with its fib_nh_common). */
@@ -60,6 +67,9 @@ export class fib_nh {
   nhc_pcpu_rth_output: usize
   /** Hash of fib_nh_exception: usize[FNHE_HASH_SIZE], 0 until the first. */
   nhc_exceptions: usize
+  /** Others that leave by the same device (net_device.fib_nh_head). */
+  nh_hash_next: usize
+  nh_hash_prev: usize
 }
 
 export const FIB_INFO_NH: usize = offsetof<fib_info>()
@@ -86,6 +96,7 @@ export class fib_alias {
 }
 
 export const FA_S_ACCESSED: u32 = 1
+export const FIB_ALIAS_SIZE: u32 = offsetof<fib_alias>()
 
 /** What fib_lookup found (struct fib_result). */
 @unmanaged
@@ -101,7 +112,9 @@ export class fib_result {
   nhc: usize
   table: usize
   tos: u32
+  /** The fib_alias that matched, and the first of its leaf. */
   fa: usize
+  fa_head: usize
 }
 
 export const FIB_RESULT_SIZE: usize = offsetof<fib_result>()
@@ -144,3 +157,59 @@ export const NLM_F_REPLACE: u32 = 0x100
 export const NLM_F_EXCL: u32 = 0x200
 export const NLM_F_CREATE: u32 = 0x400
 export const NLM_F_APPEND: u32 = 0x800
+
+/** A rule of policy routing (struct fib_rule with its IPv4 part); what a rule does not name is 0. */
+@unmanaged
+@final
+export class fib_rule {
+  next: usize
+  pref: u32
+  /** FIB_RULE_* */
+  flags: u32
+  table: u32
+  /** FR_ACT_* */
+  action: u8
+  proto: u8
+  ip_proto: u8
+  /** Prefix lengths of src and dst. */
+  src_len: u8
+  dst_len: u8
+  /** DSCP as in the TOS byte; with dscp_full it is compared under dscp_mask, else as a TOS (IPTOS_RT_MASK). */
+  dscp: u8
+  dscp_mask: u8
+  dscp_full: u8
+  src: u32
+  srcmask: u32
+  dst: u32
+  dstmask: u32
+  iifindex: u32
+  oifindex: u32
+  mark: u32
+  mark_mask: u32
+  /** Pref of the rule that FR_ACT_GOTO goes on with, and the rule, 0: there is none yet. */
+  target: u32
+  ctarget: usize
+  /** A route with a prefix of at most this length does not count; -1: any does. */
+  suppress_prefixlen: i32
+  suppress_ifgroup: i32
+  /** Ports in host order: from, to, and a mask for the first, 0: none. */
+  sport_start: u16
+  sport_end: u16
+  sport_mask: u16
+  dport_start: u16
+  dport_end: u16
+  dport_mask: u16
+  uid_start: u32
+  uid_end: u32
+  uid_set: u32
+  tun_id: u32
+  /** Names of iif and oif: a rule survives its devices. */
+  iifname0: u64
+  iifname1: u64
+  oifname0: u64
+  oifname1: u64
+}
+
+export const FIB_RULE_SIZE: usize = offsetof<fib_rule>()
+export const FIB_RULE_IIFNAME: usize = offsetof<fib_rule>('iifname0')
+export const FIB_RULE_OIFNAME: usize = offsetof<fib_rule>('oifname0')

@@ -67,6 +67,12 @@ export class net {
   ended3: u64
   ended4: u64
   ended5: u64
+  /** Peers by address: chains of inet_peer (net/ipv4/inetpeer.ts), 0 until the first; how many there are. */
+  peers: usize
+  peers_total: u32
+  fib_default: usize
+  /** Rules that name a protocol or ports: packets are looked into before they are routed. */
+  fib_rules_require_fldissect: u32
 }
 
 export const NET_BORN: usize = offsetof<net>('born0')

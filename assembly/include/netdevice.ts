@@ -34,6 +34,15 @@ export const NETIF_F_RXHASH: u32 = 2048
 export const NETIF_F_HIGHDMA: u32 = 4096
 export const NETIF_F_RXALL: u32 = 8192
 
+/** Events of a device (enum netdev_cmd): what notifiers are told. */
+export const NETDEV_UP: u32 = 1
+export const NETDEV_DOWN: u32 = 2
+export const NETDEV_CHANGE: u32 = 4
+export const NETDEV_REGISTER: u32 = 5
+export const NETDEV_UNREGISTER: u32 = 6
+export const NETDEV_CHANGEMTU: u32 = 7
+export const NETDEV_CHANGEADDR: u32 = 8
+
 export const NETDEV_TX_OK: i32 = 0
 export const NETDEV_TX_BUSY: i32 = 16
 /** Codes of a transmit: NET_XMIT_*. */
@@ -116,6 +125,8 @@ export class net_device {
   group: u32
   name0: u64
   name1: u64
+  /** Next hops of routes that leave by it (fib_nh). */
+  fib_nh_head: usize
 }
 
 export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')
@@ -207,6 +218,14 @@ export class in_device {
   mr_qrv: u32
   mr_v1_seen: u32
   mr_v2_seen: u32
+  /** Groups by address: usize[MC_HASH_SIZE], 0 while there are few. */
+  mc_hash: usize
+  /** Timers of reports and groups that reports still have to leave: 0 until needed. */
+  mr_timers: usize
+  mc_tomb: usize
+  mr_qi: u32
+  mr_qri: u32
+  mr_ifc_count: u32
 }
 
 export const IN_DEV_CNF: usize = offsetof<in_device>()
@@ -264,6 +283,8 @@ export class in_ifaddr {
   label1: u64
 }
 
+export const IN_IFADDR_SIZE: u32 = offsetof<in_ifaddr>()
+export const IFA_LABEL: usize = offsetof<in_ifaddr>('label0')
 export const IFA_F_SECONDARY: u32 = 1
 export const IFA_F_PERMANENT: u32 = 0x80
 export const IFA_F_NOPREFIXROUTE: u32 = 0x200
@@ -275,13 +296,26 @@ export class ip_mc_list {
   next: usize
   interface: usize
   multiaddr: u32
+  /** Sockets and others that joined. */
   users: u32
-  /** MCAST_INCLUDE or MCAST_EXCLUDE with its sources (net/ipv4/igmp.ts). */
+  /** MCAST_INCLUDE or MCAST_EXCLUDE: what the interface asks for (net/ipv4/igmp.ts). */
   sfmode: u32
+  /** ip_sf_list: all sources that a user named. */
   sources: usize
+  /** A timer_list of its own block, 0 until a report is due. */
   timer: usize
   reporter: u32
   unsolicit_count: u32
   tm_running: u32
+  /** Its hardware address is let in. */
   loaded: u32
+  /** Users in each mode. */
+  sfcount_exclude: u32
+  sfcount_include: u32
+  /** Next in the chain of in_device.mc_hash. */
+  next_hash: usize
+  /** Sources that reports still have to take back; reports of changes left. */
+  tomb: usize
+  crcount: u32
+  gsquery: u32
 }

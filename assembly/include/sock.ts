@@ -84,6 +84,7 @@ export class sock {
   sk_refcnt: u32
   sk_flags: u32
   sk_bound_dev_if: u32
+  /** UDP: number of its chain by port; address of the chain by port and address (and of the one by flow below). */
   sk_hash: u32
   sk_hash2: u32
   /** Local and remote, addresses and ports in network order. */
@@ -186,9 +187,18 @@ export class sock {
   /** SOCK_ASYNC_NOSPACE: someone waits until there is room to send. */
   sk_socket_flags: u32
   sk_busy_poll: u32
+  /** PROT_*: whose functions serve it. */
+  sk_prot: u32
 }
 
 export const SOCK_SIZE: usize = (offsetof<sock>() + 15) & ~15
+
+/** sk_prot */
+export const PROT_UDP: u32 = 1
+export const PROT_TCP: u32 = 2
+export const PROT_RAW: u32 = 3
+export const PROT_PING: u32 = 4
+export const PROT_PACKET: u32 = 5
 
 /** sk_socket_flags */
 export const SOCK_NOSPACE: u32 = 1
@@ -197,7 +207,6 @@ export const SOCK_NOSPACE: u32 = 1
 export const SOCK_SELECT_ERRQUEUE: u32 = 1 << 18
 export const SOCK_RCVMARK: u32 = 1 << 19
 export const SOCK_RCVPRIORITY: u32 = 1 << 20
-export const SOCK_RCVTSTAMP: u32 = 1 << 21
 export const SOCK_TSTAMP_NEW: u32 = 1 << 22
 export const SOCK_TXREHASH_OFF: u32 = 1 << 23
 
@@ -261,3 +270,5 @@ export const UDP_FLAGS_GRO_ENABLED: u32 = 1
 export const UDP_FLAGS_ACCEPT_L4: u32 = 2
 export const UDP_FLAGS_CORK: u32 = 4
 export const UDP_FLAGS_ENCAP: u32 = 8
+export const UDP_FLAGS_NO_CHECK6_TX: u32 = 16
+export const UDP_FLAGS_NO_CHECK6_RX: u32 = 32

@@ -4,10 +4,12 @@ import { CACHE_SKBUFF, boot } from '../lib/boot.ts'
 import { sk_buff } from '../include/skbuff.ts'
 import { NAPI_KIND_BACKLOG, napi_struct } from '../include/netdevice.ts'
 import { SOFTNET_SIZE, softnet_data } from '../include/softnet.ts'
-import { kzalloc } from '../lib/arena.ts'
+import { kfree, kzalloc } from '../lib/arena.ts'
 import { kmem_cache_create } from '../lib/slab.ts'
 import { get_random_u32, random_seed } from '../lib/random.ts'
 import { EINVAL, ENOMEM } from '../uapi/errno.ts'
+import { TRACE_RECORD } from '../trace/trace.ts'
+import { FN_MAX } from '../uapi/functions.ts'
 import { clock_set } from './timer.ts'
 
 /** Events that fit until TypeScript drains them. */
@@ -27,12 +29,12 @@ function arena_start(bytes: usize): bool {
 }
 
 /**
- * Starts an instance: memory_bytes of Wasm memory in all, a clock of hz ticks a second, a seed, and cpus CPUs (1 to 64).
- * 0 or -errno. Memory must be as it was after instantiation.
+ * Starts an instance: an arena of bytes bytes, a clock of hz ticks a second, a seed, and cpus CPUs (1 to 64).
+ * 0 or -errno. The arena must be zero, and memory below it as it was after instantiation.
  */
-export function start(memory_bytes: u32, hz: u32, seed: u64, cpus: u32): i32 {
+export function start(bytes: u32, hz: u32, seed: u64, cpus: u32): i32 {
   if (hz == 0 || hz > 1000 || 1000000000 % hz != 0 || cpus == 0 || cpus > 64) return -EINVAL
-  if (!arena_start(memory_bytes)) return -ENOMEM
+  if (!arena_start(bytes)) return -ENOMEM
   boot.hz = hz
   boot.tick_ns = 1000000000 / hz
   boot.nr_cpus = cpus
@@ -58,20 +60,26 @@ export function start(memory_bytes: u32, hz: u32, seed: u64, cpus: u32): i32 {
   return 0
 }
 
-/** A trace ring of records records (a power of two), emptied; 0 frees nothing and stops tracing. 0 or -errno. */
-export function trace_start(records: u32, bytes: u32, flags: u32): i32 {
-  if (records == 0) {
-    boot.trace_flags = 0
-    return 0
-  }
-  if (records & (records - 1)) return -EINVAL
+/** Room for records records (a power of two) in the trace ring, emptied; boot.trace_flags says what goes in. 0 or -errno. */
+export function trace_start(records: u32): i32 {
+  if (records == 0 || records & (records - 1)) return -EINVAL
   if (boot.trace_ring == 0 || boot.trace_mask + 1 < records) {
-    const ring = kzalloc(<usize>records * bytes)
+    const ring = kzalloc(<usize>records * TRACE_RECORD)
     if (ring == 0) return -ENOMEM
+    if (boot.trace_ring) kfree(boot.trace_ring, <usize>(boot.trace_mask + 1) * TRACE_RECORD)
     boot.trace_ring = ring
     boot.trace_mask = records - 1
   }
   boot.trace_head = 0
-  boot.trace_flags = flags
+  return 0
+}
+
+/** Counters of every function, all 0: {times, order of first call} at FN_* x 8. Counting goes on while TRACE_COUNTS is set. */
+export function function_counts_start(): i32 {
+  const bytes = (<usize>(FN_MAX + 1)) << 3
+  if (boot.function_counts == 0) boot.function_counts = kzalloc(bytes)
+  if (boot.function_counts == 0) return -ENOMEM
+  memory.fill(boot.function_counts, 0, bytes)
+  boot.functions_seen = 0
   return 0
 }

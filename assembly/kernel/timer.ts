@@ -48,7 +48,7 @@ function sift_up(i: u32, timer: timer_list): void {
 function sift_down(i: u32, timer: timer_list): void {
   const count = boot.timer_count
   for (;;) {
-    let child = 2 * i + 1
+    let child: u32 = 2 * i + 1
     if (child >= count) break
     if (child + 1 < count && before(at(child + 1), at(child))) child++
     if (!before(at(child), timer)) break

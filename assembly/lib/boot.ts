@@ -38,11 +38,17 @@ export const SLOT_ERR_UDP: u32 = 16
 export const SLOT_ERR_TCP: u32 = 17
 export const SLOT_ERR_RAW: u32 = 18
 export const SLOT_ERR_PING: u32 = 19
+/** ping_rcv(skb: usize): takes over the skb, its data at the ICMP header. */
+export const SLOT_PING_RCV: u32 = 20
+/** ip_call_ra_chain(skb: usize): bool: sockets with IP_ROUTER_ALERT took the skb. */
+export const SLOT_RA_CHAIN: u32 = 21
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */
 export const TRACE_FUNCTIONS: u32 = 1
 export const TRACE_PACKETS: u32 = 2
+/** Count calls of each function. */
+export const TRACE_COUNTS: u32 = 4
 
 @unmanaged
 @final
@@ -99,6 +105,9 @@ export class boot_block {
   hash_seed: u32
   /** ISN of every TCP connection if not 0 (option of the lab). */
   tcp_isn: u32
+  /** Calls of each function while TRACE_COUNTS is set: {times, order of the first} at FN_* x 8. */
+  function_counts: usize
+  functions_seen: u32
   /** Buffers for arguments and results of calls (lib/arena.ts). */
   call_buffer: usize
   /** Sockets by handle: a hash of sock_handles_mask + 1 chains; the next handle; how many are open (net/core/sock.ts). */

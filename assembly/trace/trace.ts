@@ -1,7 +1,7 @@
 // Trace: what each station writes into the ring of DESIGN 7, and the accounts of drops.
 // A record does not hold its depth: a reader derives it from the table of callers (src/trace).
 
-import { BOOT, TRACE_FUNCTIONS, TRACE_PACKETS, boot, boot_block } from '../lib/boot.ts'
+import { BOOT, TRACE_COUNTS, TRACE_FUNCTIONS, TRACE_PACKETS, boot, boot_block } from '../lib/boot.ts'
 import { sk_buff } from '../include/skbuff.ts'
 
 /**
@@ -44,6 +44,12 @@ export function trace_record(kind: u32, fn: u32, id: u32, value: u32, parent: u3
 }
 
 function walk_record(fn: u32, skb: usize, value: u32): void {
+  if (boot.trace_flags & TRACE_COUNTS) {
+    const p = boot.function_counts + ((<usize>fn) << 3)
+    const times = load<u32>(p)
+    if (times == 0) store<u32>(p, ++boot.functions_seen, 4)
+    store<u32>(p, times + 1)
+  }
   if (boot.trace_flags & TRACE_FUNCTIONS)
     trace_record(TRACE_KIND_FUNCTION, fn, skb == 0 ? 0 : changetype<sk_buff>(skb).id, value, 0, 0)
 }

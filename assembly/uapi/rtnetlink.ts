@@ -239,3 +239,26 @@ export const RTF_UP: u32 = 1
 export const RTF_GATEWAY: u32 = 2
 export const RTF_HOST: u32 = 4
 export const RTF_REJECT: u32 = 0x200
+
+// attributes of rules (linux/fib_rules.h)
+export const FRA_DST: u32 = 1
+export const FRA_SRC: u32 = 2
+export const FRA_IIFNAME: u32 = 3
+export const FRA_GOTO: u32 = 4
+export const FRA_PRIORITY: u32 = 6
+export const FRA_FWMARK: u32 = 10
+export const FRA_TUN_ID: u32 = 12
+export const FRA_SUPPRESS_IFGROUP: u32 = 13
+export const FRA_SUPPRESS_PREFIXLEN: u32 = 14
+export const FRA_TABLE: u32 = 15
+export const FRA_FWMASK: u32 = 16
+export const FRA_OIFNAME: u32 = 17
+export const FRA_UID_RANGE: u32 = 20
+export const FRA_PROTOCOL: u32 = 21
+export const FRA_IP_PROTO: u32 = 22
+export const FRA_SPORT_RANGE: u32 = 23
+export const FRA_DPORT_RANGE: u32 = 24
+export const FRA_DSCP: u32 = 25
+export const FRA_SPORT_MASK: u32 = 28
+export const FRA_DPORT_MASK: u32 = 29
+export const FRA_DSCP_MASK: u32 = 30

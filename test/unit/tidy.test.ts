@@ -28,7 +28,6 @@ const WASM: Layers = [
     'assembly/net/core/dst',
     'assembly/net/core/skbuff',
     'assembly/net/core/skbuff_data',
-    'assembly/net/core/datagram',
     'assembly/net/core/flow_dissector',
     'assembly/net/core/gso',
   ],
@@ -39,7 +38,8 @@ const WASM: Layers = [
   ['assembly/net/ipv4/netfilter'],
   ['assembly/drivers'],
   ['assembly/path'],
-  ['assembly/layout'],
+  ['assembly/admin'],
+  ['assembly/border', 'assembly/layout'],
   ['assembly/index'],
 ]
 

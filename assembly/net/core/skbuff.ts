@@ -92,6 +92,16 @@ export function skb_buffer_size(size: u32): u32 {
   return <u32>ksize(size + SKB_SHINFO_SIZE)
 }
 
+/** Heads up to this size, shared info included, come from a cache of their own (SKB_SMALL_HEAD_CACHE_SIZE). */
+const SKB_SMALL_HEAD: u32 = 704
+
+/** Linux's truesize of a fresh head: the small-head cache, or a power of two (__alloc_skb, kmalloc_size_roundup). */
+function alloc_truesize(size: u32): u32 {
+  const bytes = ((size + 63) & ~63) + SKB_SHINFO_TRUESIZE
+  if (bytes <= SKB_SMALL_HEAD) return SKB_SMALL_HEAD + SKB_HEAD_TRUESIZE
+  return <u32>ksize(bytes) + SKB_HEAD_TRUESIZE
+}
+
 /** An empty packet with room for size bytes behind headroom. NO_SKB: out of memory. */
 export function alloc_skb(size: u32, headroom: u32, net: usize, kind: u32): sk_buff {
   const bytes = skb_buffer_size(size + headroom)
@@ -102,7 +112,7 @@ export function alloc_skb(size: u32, headroom: u32, net: usize, kind: u32): sk_b
     kfree(head, bytes)
     return NO_SKB
   }
-  skb.truesize = SKB_TRUESIZE((size + headroom + 63) & ~63)
+  skb.truesize = alloc_truesize(size + headroom)
   return skb
 }
 

@@ -1,0 +1,129 @@
+// What an administrator does to a device, and who hears of it: the notifier chain of net/core/dev.c, in one place.
+// Called by TypeScript (rtnetlink); the parts are in net/core/dev.ts, net/ipv4/devinet.ts, arp and the drivers.
+
+import { igb_down, igb_up } from './drivers/net/igb.ts'
+import { tun_purge_rx } from './drivers/net/tun.ts'
+import { loopback_net_init } from './drivers/net/loopback.ts'
+import { net } from './include/net_namespace.ts'
+import {
+  DEV_ADDR,
+  DEV_KIND_IGB,
+  DEV_KIND_LOOPBACK,
+  DEV_KIND_TUN,
+  NETDEV_CHANGE,
+  NETDEV_CHANGEADDR,
+  NETDEV_CHANGEMTU,
+  NETDEV_DOWN,
+  NETDEV_REGISTER,
+  NETDEV_UP,
+  net_device,
+  netif_carrier_ok,
+  netif_running,
+} from './include/netdevice.ts'
+import { EADDRNOTAVAIL } from './uapi/errno.ts'
+import { FN_tun_net_close } from './uapi/functions.ts'
+import { ETH_ALEN } from './uapi/if_ether.ts'
+import { IFF_ALLMULTI, IFF_NOARP, IFF_PROMISC, IFF_UP } from './uapi/if.ts'
+import {
+  __dev_close,
+  __dev_open,
+  __dev_set_mtu,
+  dev_activate,
+  dev_deactivate,
+  dev_set_allmulti,
+  dev_set_promiscuity,
+  netif_carrier_set,
+} from './net/core/dev.ts'
+import { arp_netdev_event } from './net/ipv4/arp.ts'
+import { inetdev_event } from './net/ipv4/devinet/event.ts'
+import { fib_netdev_event } from './net/ipv4/fib_frontend/event.ts'
+import { fib_rules_event } from './net/ipv4/fib_rules.ts'
+
+/** Tells IPv4, its rules and routes, and ARP: event is NETDEV_*, detail the IFF_* that differ, or the MTU before. */
+function notify(dev: net_device, event: u32, detail: u32): void {
+  inetdev_event(dev, event)
+  fib_rules_event(dev, event)
+  fib_netdev_event(dev, event, detail)
+  arp_netdev_event(dev, event, detail)
+}
+
+/** A device was registered: IPv4 gives it its part. */
+export function dev_announce(dev: net_device): void {
+  notify(dev, NETDEV_REGISTER, 0)
+}
+
+/** The namespace's lo, down; IPv4 hears of it. Its net_device, 0: out of memory. */
+export function net_start(net: net): usize {
+  const p = loopback_net_init(net)
+  if (p) dev_announce(changetype<net_device>(p))
+  return p
+}
+
+function dev_up(dev: net_device): void {
+  if (dev.kind == DEV_KIND_IGB) igb_up(dev)
+  __dev_open(dev)
+  notify(dev, NETDEV_UP, IFF_UP)
+}
+
+function dev_down(dev: net_device): void {
+  __dev_close(dev)
+  if (dev.kind == DEV_KIND_IGB) igb_down(dev)
+  if (dev.kind == DEV_KIND_TUN) tun_purge_rx(dev, FN_tun_net_close)
+  notify(dev, NETDEV_DOWN, IFF_UP)
+}
+
+/** Sets the flags of mask: IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP. 0. */
+export function dev_change_flags(dev: net_device, flags: u32, mask: u32): i32 {
+  const changed = (dev.flags ^ flags) & mask
+  if (changed & IFF_PROMISC) dev_set_promiscuity(dev, flags & IFF_PROMISC ? 1 : -1)
+  if (changed & IFF_ALLMULTI) dev_set_allmulti(dev, flags & IFF_ALLMULTI ? 1 : -1)
+  if (changed & IFF_NOARP) {
+    dev.flags ^= IFF_NOARP
+    notify(dev, NETDEV_CHANGE, IFF_NOARP)
+  }
+  if (changed & IFF_UP) {
+    if (flags & IFF_UP) dev_up(dev)
+    else dev_down(dev)
+  }
+  return 0
+}
+
+/** 0, or -EINVAL outside of what the device can. */
+export function dev_set_mtu(dev: net_device, mtu: u32): i32 {
+  if (mtu == dev.mtu) return 0
+  const was = dev.mtu
+  const err = __dev_set_mtu(dev, mtu)
+  if (err == 0) notify(dev, NETDEV_CHANGEMTU, was)
+  return err
+}
+
+/** Six bytes at mac become the device's address; -EADDRNOTAVAIL for a group's or none. */
+export function dev_set_mac_address(dev: net_device, mac: usize): i32 {
+  if (load<u8>(mac) & 1 || (load<u32>(mac) == 0 && load<u16>(mac, 4) == 0)) return -EADDRNOTAVAIL
+  memory.copy(changetype<usize>(dev) + DEV_ADDR, mac, ETH_ALEN)
+  notify(dev, NETDEV_CHANGEADDR, 0)
+  return 0
+}
+
+/** The cable: link_watch hears of it by EV_LINKWATCH and calls linkwatch_do_dev. */
+export function dev_set_carrier(dev: net_device, on: u32): void {
+  netif_carrier_set(dev, on != 0)
+}
+
+/** What link_watch does about a change of carrier: the queue, then the notifiers (linkwatch_do_dev). */
+export function linkwatch_do_dev(dev: net_device): void {
+  if (!netif_running(dev) || dev.kind == DEV_KIND_LOOPBACK) return
+  if (netif_carrier_ok(dev)) dev_activate(dev)
+  else dev_deactivate(dev)
+  notify(dev, NETDEV_CHANGE, 0)
+}
+
+/** Switches features (NETIF_F_*) on or off. */
+export function dev_set_feature(dev: net_device, bits: u32, on: u32): void {
+  dev.features = on ? dev.features | bits : dev.features & ~bits
+}
+
+/** Length of the queue; takes effect on the next packet. */
+export function dev_set_tx_queue_len(dev: net_device, length: u32): void {
+  dev.tx_queue_len = length
+}

@@ -1,0 +1,362 @@
+// An Intel gigabit NIC: the driver's side of its rings. Mirrors drivers/net/ethernet/intel/igb/igb_main.c.
+// The hardware's side is in igb_ring.ts and src/drivers/net; the poll is in path.ts, which knows where packets go.
+
+import { SLOT_NDO_START_XMIT, boot, slot_set } from '../../lib/boot.ts'
+import { net } from '../../include/net_namespace.ts'
+import {
+  DEV_KIND_IGB,
+  NAPI_KIND_IGB,
+  NETDEV_TX_BUSY,
+  NETDEV_TX_OK,
+  NETIF_F_GRO,
+  NETIF_F_RXCSUM,
+  NETIF_F_SG,
+  dev_stats,
+  napi_struct,
+  net_device,
+} from '../../include/netdevice.ts'
+import {
+  CHECKSUM_UNNECESSARY,
+  NET_SKB_PAD,
+  SKB_BORN_RECEIVED,
+  SKB_ENDED_TRANSMITTED,
+  SKB_HEAD_TRUESIZE,
+  sk_buff,
+} from '../../include/skbuff.ts'
+import { EV_IGB_TX, event_push } from '../../kernel/event.ts'
+import { kfree, kmalloc, kzalloc } from '../../lib/arena.ts'
+import { copy_bytes } from '../../lib/checksum.ts'
+import { ERR_PTR } from '../../lib/err.ts'
+import { TRACE_KIND_FRAME, trace_packet, walk } from '../../trace/trace.ts'
+import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
+import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
+import {
+  FN___handle_irq_event_percpu,
+  FN___napi_schedule,
+  FN_handle_edge_irq,
+  FN_handle_irq_event,
+  FN_igb_alloc_rx_buffers,
+  FN_igb_clean_rx_irq,
+  FN_igb_clean_tx_irq,
+  FN_igb_msix_ring,
+  FN_igb_xmit_frame,
+  FN_napi_alloc_skb,
+  FN_napi_schedule_prep,
+} from '../../uapi/functions.ts'
+import { ETH_MIN_MTU } from '../../uapi/if_ether.ts'
+import { alloc_netdev, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
+import { netif_wake_queue } from '../../net/core/dev_xmit.ts'
+import { NO_SKB, alloc_skb, build_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
+import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
+import { ether_setup } from './ether.ts'
+import {
+  FRAME_RECORD,
+  IGB_RING_SIZE,
+  IGB_RXBUFFER,
+  IGB_RXD_DD,
+  IGB_RXD_EOP,
+  IGB_RXD_L4CS,
+  IGB_RXD_L4E,
+  IGB_SKB_PAD,
+  RX_DESC_SIZE,
+  TX_DESC_SIZE,
+  igb_dma,
+  igb_ring,
+  igb_rx_desc,
+  rx_desc_at,
+  tx_desc_at,
+} from './igb_ring.ts'
+
+/** Largest MTU of the hardware (MAX_STD_JUMBO_FRAME_SIZE). */
+const IGB_MAX_MTU: u32 = 9216
+/** Cleaned descriptors that are refilled at once. */
+const IGB_RX_BUFFER_WRITE: u32 = 16
+/** Transmit descriptors that must be free before a packet is taken. */
+const IGB_TX_RESERVE: u32 = 2
+
+/** A queue with its NAPI context lies at this distance behind another. */
+const QUEUE_SIZE: usize = IGB_RING_SIZE + ((offsetof<napi_struct>() + 15) & ~15)
+
+/** Behind the net_device: how many queues, then the queues. */
+const QUEUES: usize = 16
+
+export function igb_ring_of(dev: net_device, queue: u32): igb_ring {
+  return changetype<igb_ring>(dev.priv + QUEUES + <usize>queue * QUEUE_SIZE)
+}
+
+export function igb_napi_of(dev: net_device, queue: u32): napi_struct {
+  return changetype<napi_struct>(dev.priv + QUEUES + <usize>queue * QUEUE_SIZE + IGB_RING_SIZE)
+}
+
+export function igb_queues(dev: net_device): u32 {
+  return load<u32>(dev.priv)
+}
+
+/** Fills up to n descriptors with fresh buffers. Without memory fewer: the ring runs short, as in Linux. */
+function igb_alloc_rx_buffers(ring: igb_ring, n: u32): void {
+  walk(FN_igb_alloc_rx_buffers, 0)
+  const mask = ring.count - 1
+  for (; n > 0; n--) {
+    const desc = rx_desc_at(ring, ring.rx_next_to_use)
+    if (desc.buffer == 0) {
+      desc.buffer = kmalloc(IGB_RXBUFFER)
+      if (desc.buffer == 0) {
+        ring.alloc_failed += 1
+        return
+      }
+    }
+    desc.status = 0
+    ring.rx_next_to_use = (ring.rx_next_to_use + 1) & mask
+  }
+}
+
+/** Descriptors that software could fill. */
+function igb_desc_unused(ring: igb_ring): u32 {
+  return (ring.rx_next_to_clean - ring.rx_next_to_use - 1) & (ring.count - 1)
+}
+
+/** A frame in one buffer: the packet takes the buffer over. */
+function igb_build_skb(ring: igb_ring, desc: igb_rx_desc): sk_buff {
+  const skb = build_skb(
+    desc.buffer,
+    IGB_RXBUFFER,
+    IGB_SKB_PAD,
+    changetype<net_device>(ring.dev).nd_net,
+    SKB_BORN_RECEIVED,
+  )
+  if (changetype<usize>(skb) == 0) return NO_SKB
+  desc.buffer = 0
+  skb_put(skb, desc.length)
+  skb.truesize = IGB_RXBUFFER + SKB_HEAD_TRUESIZE
+  return skb
+}
+
+/** A frame over several buffers: copied together; the buffers stay in the ring. NO_SKB: no memory, the frame is lost. */
+function igb_gather_skb(ring: igb_ring): sk_buff {
+  const mask = ring.count - 1
+  let total: u32 = 0
+  let count: u32 = 0
+  for (let i = ring.rx_next_to_clean; ; i = (i + 1) & mask) {
+    total += rx_desc_at(ring, i).length
+    count += 1
+    if (rx_desc_at(ring, i).status & IGB_RXD_EOP) break
+  }
+  const skb = alloc_skb(total, NET_SKB_PAD, changetype<net_device>(ring.dev).nd_net, SKB_BORN_RECEIVED)
+  for (let k: u32 = 0; k < count; k++) {
+    const desc = rx_desc_at(ring, (ring.rx_next_to_clean + k) & mask)
+    if (changetype<usize>(skb)) copy_bytes(skb_put(skb, desc.length), desc.buffer, desc.length)
+    if (k + 1 < count) desc.status = 0
+  }
+  ring.rx_next_to_clean = (ring.rx_next_to_clean + count - 1) & mask
+  if (changetype<usize>(skb)) skb.truesize = SKB_HEAD_TRUESIZE + count * IGB_RXBUFFER
+  return skb
+}
+
+/**
+ * The next received frame as a packet with data at its Ethernet header; NO_SKB: none is ready. Before it looks, DMA moves
+ * in what has arrived by now, and cleaned descriptors are refilled in blocks.
+ */
+export function igb_next_rx(ring: igb_ring): sk_buff {
+  const dev = changetype<net_device>(ring.dev)
+  const mask = ring.count - 1
+  for (;;) {
+    if (igb_desc_unused(ring) >= IGB_RX_BUFFER_WRITE) igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
+    igb_dma(ring)
+    const desc = rx_desc_at(ring, ring.rx_next_to_clean)
+    const status = desc.status
+    if (!(status & IGB_RXD_DD)) return NO_SKB
+    walk(FN_napi_alloc_skb, 0)
+    const single = (status & IGB_RXD_EOP) != 0
+    const skb = single ? igb_build_skb(ring, desc) : igb_gather_skb(ring)
+    const last = rx_desc_at(ring, ring.rx_next_to_clean)
+    const final = last.status
+    last.status = 0
+    ring.rx_next_to_clean = (ring.rx_next_to_clean + 1) & mask
+    if (changetype<usize>(skb) == 0) {
+      ring.alloc_failed += 1
+      dev_stats(dev).rx_dropped += 1
+      continue
+    }
+    if (final & IGB_RXD_L4CS) {
+      if (final & IGB_RXD_L4E) ring.rx_csum_err += 1
+      else {
+        skb.ip_summed = <u8>CHECKSUM_UNNECESSARY
+        ring.rx_csum_good += 1
+      }
+    }
+    skb.rx_seq = last.seq
+    skb.queue_mapping = <u16>ring.index
+    trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
+    const stats = dev_stats(dev)
+    stats.rx_packets += 1
+    stats.rx_bytes += skb.len
+    return skb
+  }
+}
+
+/** The queue's interrupt: masked until the poll is complete. 1: NET_RX was raised for it. */
+export function igb_msix_ring(dev: net_device, queue: u32): u32 {
+  if (boot.trace_flags) {
+    walk(FN_handle_edge_irq, 0)
+    walk(FN_handle_irq_event, 0)
+    walk(FN___handle_irq_event_percpu, 0)
+    walk(FN_igb_msix_ring, 0)
+    walk(FN_napi_schedule_prep, 0)
+    walk(FN___napi_schedule, 0)
+  }
+  igb_ring_of(dev, queue).irq_enabled = 0
+  return napi_schedule(igb_napi_of(dev, queue)) ? 1 : 0
+}
+
+/** Puts a packet on the transmit ring; stops the queue when the next might not fit. */
+export function igb_xmit_frame(p: usize, d: usize): i32 {
+  const dev = changetype<net_device>(d)
+  const ring = igb_ring_of(dev, 0)
+  walk(FN_igb_xmit_frame, p)
+  const mask = ring.count - 1
+  if (tx_unused(ring) < IGB_TX_RESERVE) {
+    dev.queue_stopped = 1
+    return NETDEV_TX_BUSY
+  }
+  const desc = tx_desc_at(ring, ring.tx_next_to_use)
+  desc.skb = p
+  desc.done = 0
+  ring.tx_next_to_use = (ring.tx_next_to_use + 1) & mask
+  if (tx_unused(ring) < IGB_TX_RESERVE) dev.queue_stopped = 1
+  if (!ring.tx_told) {
+    ring.tx_told = 1
+    event_push(EV_IGB_TX, changetype<u32>(dev), 0, 0)
+  }
+  return NETDEV_TX_OK
+}
+
+function tx_unused(ring: igb_ring): u32 {
+  return (ring.tx_next_to_clean - ring.tx_next_to_use - 1) & (ring.count - 1)
+}
+
+/** The hardware sends: frames as records (igb_ring.ts) into out, at most max bytes. Answers bytes written. */
+export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): u32 {
+  const ring = igb_ring_of(dev, queue)
+  let written: u32 = 0
+  while (ring.tx_hw_head != ring.tx_next_to_use) {
+    const desc = tx_desc_at(ring, ring.tx_hw_head)
+    const skb = changetype<sk_buff>(desc.skb)
+    const bytes = (FRAME_RECORD + skb.len + 7) & ~7
+    if (written + bytes > max) return written
+    store<u32>(out + written, skb.len)
+    store<u32>(out + written, skb.id, 4)
+    store<f64>(out + written, <f64>boot.now, 8)
+    skb_copy_bits(skb, 0, out + written + FRAME_RECORD, skb.len)
+    written += bytes
+    desc.done = 1
+    ring.tx_hw_head = (ring.tx_hw_head + 1) & (ring.count - 1)
+  }
+  ring.tx_told = 0
+  return written
+}
+
+/** Frees what the hardware has sent, and lets the queue go on. */
+export function igb_clean_tx_irq(ring: igb_ring): void {
+  walk(FN_igb_clean_tx_irq, 0)
+  const dev = changetype<net_device>(ring.dev)
+  const stats = dev_stats(dev)
+  while (ring.tx_next_to_clean != ring.tx_next_to_use) {
+    const desc = tx_desc_at(ring, ring.tx_next_to_clean)
+    if (!desc.done) break
+    const skb = changetype<sk_buff>(desc.skb)
+    stats.tx_packets += 1
+    stats.tx_bytes += skb.len
+    consume_skb(skb, SKB_ENDED_TRANSMITTED)
+    desc.skb = 0
+    ring.tx_next_to_clean = (ring.tx_next_to_clean + 1) & (ring.count - 1)
+  }
+  if (dev.queue_stopped && tx_unused(ring) >= ring.count >> 1) netif_wake_queue(dev)
+}
+
+/** Has the hardware sent something that is not freed yet? */
+export function igb_tx_waiting(ring: igb_ring): bool {
+  return ring.tx_next_to_clean != ring.tx_next_to_use && tx_desc_at(ring, ring.tx_next_to_clean).done != 0
+}
+
+/** Does this queue's ring still hold something for the poll? */
+export function igb_rx_waiting(ring: igb_ring): bool {
+  igb_dma(ring)
+  return (rx_desc_at(ring, ring.rx_next_to_clean).status & IGB_RXD_DD) != 0
+}
+
+function ring_create(dev: net_device, queue: u32, count: u32): bool {
+  const ring = igb_ring_of(dev, queue)
+  ring.dev = changetype<usize>(dev)
+  ring.index = queue
+  ring.count = count
+  ring.rx_desc = kzalloc(<usize>count * RX_DESC_SIZE)
+  ring.tx_desc = kzalloc(<usize>count * TX_DESC_SIZE)
+  if (ring.rx_desc == 0 || ring.tx_desc == 0) {
+    kfree(ring.rx_desc, <usize>count * RX_DESC_SIZE)
+    kfree(ring.tx_desc, <usize>count * TX_DESC_SIZE)
+    return false
+  }
+  ring.irq_enabled = 1
+  const napi = igb_napi_of(dev, queue)
+  napi.dev = changetype<usize>(dev)
+  napi.kind = NAPI_KIND_IGB
+  napi.weight = 64
+  napi.priv = changetype<usize>(ring)
+  return true
+}
+
+/** The device comes up: its receive rings are filled (igb_configure). */
+export function igb_up(dev: net_device): void {
+  for (let q: u32 = 0; q < igb_queues(dev); q++) {
+    const ring = igb_ring_of(dev, q)
+    igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
+    ring.irq_enabled = 1
+  }
+}
+
+/** It goes down: what was received or waits to be sent is lost, and buffers are given back (igb_clean_rx_ring, _tx_ring). */
+export function igb_down(dev: net_device): void {
+  for (let q: u32 = 0; q < igb_queues(dev); q++) {
+    const ring = igb_ring_of(dev, q)
+    ring.irq_enabled = 0
+    for (let i: u32 = 0; i < ring.count; i++) {
+      const desc = rx_desc_at(ring, i)
+      kfree(desc.buffer, IGB_RXBUFFER)
+      desc.buffer = 0
+      desc.status = 0
+    }
+    ring.rx_next_to_use = 0
+    ring.rx_next_to_clean = 0
+    ring.rx_hw_head = 0
+    while (ring.tx_next_to_clean != ring.tx_next_to_use) {
+      const desc = tx_desc_at(ring, ring.tx_next_to_clean)
+      kfree_skb_reason(changetype<sk_buff>(desc.skb), SKB_DROP_REASON_QUEUE_PURGE, FN_igb_clean_tx_irq)
+      desc.skb = 0
+      ring.tx_next_to_clean = (ring.tx_next_to_clean + 1) & (ring.count - 1)
+    }
+    ring.tx_hw_head = ring.tx_next_to_use
+  }
+  dev.queue_stopped = 0
+}
+
+/** An igb with queues of count descriptors (a power of two, 64 to 4096), down; a negative pointer: -errno. */
+export function igb_create(net: net, name: usize, mac: usize, queues: u32, count: u32): usize {
+  if (queues == 0 || queues > 16 || count < 64 || count > 4096 || count & (count - 1)) return ERR_PTR(EINVAL)
+  const p = alloc_netdev(DEV_KIND_IGB, QUEUES + <usize>queues * QUEUE_SIZE, name)
+  if (p == 0) return ERR_PTR(ENOMEM)
+  const dev = changetype<net_device>(p)
+  ether_setup(dev, mac, ETH_MIN_MTU, IGB_MAX_MTU)
+  dev.features = NETIF_F_SG | NETIF_F_RXCSUM | NETIF_F_GRO
+  store<u32>(dev.priv, queues)
+  for (let q: u32 = 0; q < queues; q++) {
+    if (!ring_create(dev, q, count)) return ERR_PTR(ENOMEM)
+  }
+  dev.napi_list = changetype<usize>(igb_napi_of(dev, 0))
+  const err = register_netdevice(net, dev)
+  return err < 0 ? <usize>err : p
+}
+
+/** Enters the driver into the table of ndo_start_xmit. */
+export function igb_init(): void {
+  slot_set(SLOT_NDO_START_XMIT + DEV_KIND_IGB, igb_xmit_frame.index)
+}

@@ -1,0 +1,214 @@
+// The rings of an igb queue and what the hardware does with them: arrival FIFO, DMA, receive checksums.
+// Mirrors the 82576's behaviour as drivers/net/ethernet/intel/igb sees it (datasheet 3.1, 7.1). Software: igb.ts.
+
+import { DEV_ADDR, NETIF_F_RXCSUM, dev_stats, net_device } from '../../include/netdevice.ts'
+import { ip_is_fragment, iphdr } from '../../include/ip.ts'
+import { boot } from '../../lib/boot.ts'
+import { kmalloc } from '../../lib/arena.ts'
+import { ntohs } from '../../lib/byteorder.ts'
+import { copy_bytes, csum_fold, csum_partial, csum_tcpudp_nofold } from '../../lib/checksum.ts'
+import { ETH_HLEN, ETH_ZLEN } from '../../uapi/if_ether.ts'
+import { IFF_ALLMULTI, IFF_PROMISC } from '../../uapi/if.ts'
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/socket.ts'
+import { dev_mc_has } from '../../net/core/dev_addr_lists.ts'
+
+/** One receive buffer: a block of the arena; a packet's data begin IGB_SKB_PAD into it. */
+export const IGB_RXBUFFER: u32 = 2048
+export const IGB_SKB_PAD: u32 = 64
+/** Longest frame that one buffer takes: the rest holds headroom and the shared info. */
+export const IGB_MAX_FRAME_BUILD_SKB: u32 = 2048 - 64 - 256
+/** Bytes of the arrival FIFO of a queue. */
+export const IGB_FIFO_SIZE: u32 = 1 << 19
+/** A 802.1Q tag more than an untagged frame. */
+const VLAN_HLEN: u32 = 4
+
+/** Receive descriptor status. */
+export const IGB_RXD_DD: u32 = 1
+export const IGB_RXD_EOP: u32 = 2
+export const IGB_RXD_IPCS: u32 = 4
+export const IGB_RXD_L4CS: u32 = 8
+export const IGB_RXD_L4E: u32 = 16
+
+/** A receive descriptor: its buffer, and what the hardware wrote back. */
+@unmanaged
+@final
+export class igb_rx_desc {
+  buffer: usize
+  length: u32
+  status: u32
+  seq: u32
+}
+
+/** A transmit descriptor: the packet, 1 when the hardware is done with it. */
+@unmanaged
+@final
+export class igb_tx_desc {
+  skb: usize
+  done: u32
+}
+
+/** A queue: a receive ring, a transmit ring and the FIFO of frames that arrive. */
+@unmanaged
+@final
+export class igb_ring {
+  dev: usize
+  index: u32
+  count: u32
+  /** Receive: descriptors, where software refills, cleans, and the hardware writes. */
+  rx_desc: usize
+  rx_next_to_use: u32
+  rx_next_to_clean: u32
+  rx_hw_head: u32
+  /** Transmit: descriptors, where software adds, cleans, and the hardware reads. */
+  tx_desc: usize
+  tx_next_to_use: u32
+  tx_next_to_clean: u32
+  tx_hw_head: u32
+  tx_told: u32
+  /** Its interrupt may be raised (EIMS). */
+  irq_enabled: u32
+  fifo: usize
+  fifo_head: u32
+  fifo_tail: u32
+  /** Frames numbered as they arrived. */
+  rx_seq: u32
+  /** Frames that the address filter kept out, and frames with a bad checksum. */
+  rx_filtered: u32
+  rx_csum_err: u32
+  rx_csum_good: u32
+  alloc_failed: u32
+}
+
+export const IGB_RING_SIZE: usize = (offsetof<igb_ring>() + 15) & ~15
+export const RX_DESC_SIZE: usize = 16
+export const TX_DESC_SIZE: usize = 8
+
+/**
+ * A record of the FIFO and of what TypeScript takes from the transmit ring, padded to 8 bytes:
+ *
+ *  0     4       8               16
+ *  | len | flags | time (f64 ns) | bytes ...
+ */
+export const FRAME_RECORD: u32 = 16
+
+export function rx_desc_at(ring: igb_ring, i: u32): igb_rx_desc {
+  return changetype<igb_rx_desc>(ring.rx_desc + <usize>i * RX_DESC_SIZE)
+}
+
+export function tx_desc_at(ring: igb_ring, i: u32): igb_tx_desc {
+  return changetype<igb_tx_desc>(ring.tx_desc + <usize>i * TX_DESC_SIZE)
+}
+
+/** Where bytes more of arriving frames may be written, 0: the FIFO has no room. */
+export function igb_fifo_reserve(ring: igb_ring, bytes: u32): usize {
+  if (ring.fifo == 0) {
+    ring.fifo = kmalloc(IGB_FIFO_SIZE)
+    if (ring.fifo == 0) return 0
+  }
+  if (ring.fifo_head == ring.fifo_tail) {
+    ring.fifo_head = 0
+    ring.fifo_tail = 0
+  } else if (ring.fifo_tail + bytes > IGB_FIFO_SIZE && ring.fifo_head > 0) {
+    memory.copy(ring.fifo, ring.fifo + ring.fifo_head, ring.fifo_tail - ring.fifo_head)
+    ring.fifo_tail -= ring.fifo_head
+    ring.fifo_head = 0
+  }
+  return bytes > IGB_FIFO_SIZE || ring.fifo_tail + bytes > IGB_FIFO_SIZE ? 0 : ring.fifo + ring.fifo_tail
+}
+
+/** Does the address filter let a frame in? Unicast and multicast exactly, as the receive address registers. */
+function filter_accepts(dev: net_device, frame: usize): bool {
+  if (dev.flags & IFF_PROMISC) return true
+  const lo = load<u32>(frame)
+  const hi = <u32>load<u16>(frame, 4)
+  if (!(lo & 1)) {
+    const mine = changetype<usize>(dev) + DEV_ADDR
+    return lo == load<u32>(mine) && hi == <u32>load<u16>(mine, 4)
+  }
+  if (lo == 0xffffffff && hi == 0xffff) return true
+  return (dev.flags & IFF_ALLMULTI) != 0 || dev_mc_has(dev, frame)
+}
+
+/** What the hardware finds out about a frame's checksums: IGB_RXD_IPCS, IGB_RXD_L4CS, IGB_RXD_L4E. */
+function rx_checksum(frame: usize, len: u32): u32 {
+  if (len < ETH_HLEN + 28 || load<u16>(frame, 12) != 0x0008) return 0
+  const ip = changetype<iphdr>(frame + ETH_HLEN)
+  const header = ip.ihl << 2
+  const total = ntohs(ip.tot_len)
+  if (ip.version != 4 || header < 20 || total > len - ETH_HLEN || total < header + 8 || ip_is_fragment(ip)) return 0
+  const proto = <u32>ip.protocol
+  const l4 = changetype<usize>(ip) + header
+  if (proto == IPPROTO_UDP) {
+    if (load<u16>(l4, 6) == 0 || ntohs(load<u16>(l4, 4)) != total - header) return IGB_RXD_IPCS
+  } else if (proto != IPPROTO_TCP || total < header + 20) return IGB_RXD_IPCS
+  const bytes = total - header
+  const sum = csum_partial(l4, bytes, csum_tcpudp_nofold(ip.saddr, ip.daddr, bytes, proto, 0))
+  return csum_fold(sum) == 0 ? IGB_RXD_IPCS | IGB_RXD_L4CS : IGB_RXD_IPCS | IGB_RXD_L4CS | IGB_RXD_L4E
+}
+
+/** Descriptors that a frame of len bytes takes. */
+function descriptors_of(len: u32): u32 {
+  return len <= IGB_MAX_FRAME_BUILD_SKB ? 1 : (len + IGB_RXBUFFER - 1) / IGB_RXBUFFER
+}
+
+/** Descriptors that software has filled and the hardware not yet used. */
+function rx_free(ring: igb_ring): u32 {
+  return (ring.rx_next_to_use - ring.rx_hw_head) & (ring.count - 1)
+}
+
+/** Writes one frame into the next descriptors. */
+function rx_write(ring: igb_ring, dev: net_device, frame: usize, len: u32, need: u32): void {
+  const status = dev.features & NETIF_F_RXCSUM ? rx_checksum(frame, len) : 0
+  const mask = ring.count - 1
+  let left = len
+  for (let i: u32 = 0; i < need; i++) {
+    const desc = rx_desc_at(ring, ring.rx_hw_head)
+    const n = need == 1 ? len : min(left, IGB_RXBUFFER)
+    const pad: usize = need == 1 ? <usize>IGB_SKB_PAD : 0
+    copy_bytes(desc.buffer + pad, frame + (<usize>len - left), n)
+    left -= n
+    desc.length = n
+    desc.status = i + 1 == need ? IGB_RXD_DD | IGB_RXD_EOP | status : IGB_RXD_DD
+    desc.seq = ring.rx_seq
+    ring.rx_hw_head = (ring.rx_hw_head + 1) & mask
+  }
+}
+
+/** MAC: length checks and the address filter, before a frame may take a descriptor. */
+function mac_accepts(ring: igb_ring, dev: net_device, frame: usize, len: u32): bool {
+  if (len < ETH_ZLEN || len > dev.mtu + ETH_HLEN + VLAN_HLEN) {
+    const stats = dev_stats(dev)
+    stats.rx_errors += 1
+    stats.rx_length_errors += 1
+    return false
+  }
+  if (filter_accepts(dev, frame)) return true
+  ring.rx_filtered += 1
+  return false
+}
+
+/**
+ * DMA: moves what has arrived by now from the FIFO into descriptors. A frame that finds none is lost (rx_missed); runts,
+ * frames over the MTU and frames for others never get that far. Answers how many descriptors were written.
+ */
+export function igb_dma(ring: igb_ring): u32 {
+  const dev = changetype<net_device>(ring.dev)
+  const up = (dev.state & 1) != 0
+  const now = <f64>boot.now
+  const before = ring.rx_hw_head
+  while (ring.fifo_head != ring.fifo_tail) {
+    const record = ring.fifo + ring.fifo_head
+    if (load<f64>(record, 8) > now) break
+    const len = load<u32>(record)
+    const frame = record + FRAME_RECORD
+    ring.fifo_head += (FRAME_RECORD + len + 7) & ~7
+    if (!up) continue
+    if (mac_accepts(ring, dev, frame, len)) {
+      const need = descriptors_of(len)
+      if (rx_free(ring) < need) dev_stats(dev).rx_missed_errors += 1
+      else rx_write(ring, dev, frame, len, need)
+    }
+    ring.rx_seq += 1
+  }
+  return (ring.rx_hw_head - before) & (ring.count - 1)
+}

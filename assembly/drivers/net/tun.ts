@@ -1,0 +1,204 @@
+// A TAP device: frames come from a program and go to it. Mirrors drivers/net/tun.c (IFF_TAP | IFF_NO_PI, IFF_NAPI).
+// Left out here: offloads with a vnet header, several queues. The poll and the way up are in path.ts.
+
+import { SLOT_NDO_START_XMIT, slot_set } from '../../lib/boot.ts'
+import { net } from '../../include/net_namespace.ts'
+import {
+  DEV_KIND_TUN,
+  NAPI_KIND_TUN,
+  NETDEV_TX_OK,
+  NETIF_F_GRO,
+  NETIF_F_SG,
+  dev_stats,
+  napi_struct,
+  net_device,
+} from '../../include/netdevice.ts'
+import {
+  NET_SKB_PAD,
+  SKB_BORN_RECEIVED,
+  SKB_ENDED_TRANSMITTED,
+  SKB_HEAD_TRUESIZE,
+  SKB_SHINFO_TRUESIZE,
+  sk_buff,
+  sk_buff_head,
+} from '../../include/skbuff.ts'
+import { EV_TUN_TX, event_push } from '../../kernel/event.ts'
+import { copy_bytes } from '../../lib/checksum.ts'
+import { TRACE_KIND_FRAME, trace_packet, walk } from '../../trace/trace.ts'
+import {
+  SKB_DROP_REASON_DEV_READY,
+  SKB_DROP_REASON_FULL_RING,
+  SKB_DROP_REASON_QUEUE_PURGE,
+} from '../../uapi/dropreason.ts'
+import { EAGAIN, EINVAL, EIO, ENOMEM } from '../../uapi/errno.ts'
+import { FN_tun_get_user, FN_tun_net_xmit } from '../../uapi/functions.ts'
+import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
+import { IFF_UP } from '../../uapi/if.ts'
+import { ERR_PTR } from '../../lib/err.ts'
+import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
+import {
+  __skb_dequeue,
+  __skb_queue_purge_reason,
+  __skb_queue_tail,
+  alloc_skb,
+  consume_skb,
+  kfree_skb_reason,
+  skb_orphan,
+  skb_put,
+} from '../../net/core/skbuff.ts'
+import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
+import { eth_type_trans } from '../../net/ethernet/eth.ts'
+import { ether_setup } from './ether.ts'
+
+/** Behind the net_device: the queue to the reader, the queue to the poll, and its NAPI context. */
+@unmanaged
+@final
+export class tun_file {
+  tx_head: usize
+  tx_tail: usize
+  tx_qlen: u32
+  rx_head: usize
+  rx_tail: usize
+  rx_qlen: u32
+  /** Polled: frames wait for NAPI (IFF_NAPI). */
+  napi_enabled: u32
+  /** An EV_TUN_TX lies in the ring. */
+  tx_told: u32
+  /** Frames that came in, for those who number them. */
+  rx_seq: u32
+}
+
+const TUN_FILE: usize = offsetof<tun_file>()
+const TX_QUEUE: usize = offsetof<tun_file>('tx_head')
+const RX_QUEUE: usize = offsetof<tun_file>('rx_head')
+const PAGE: u32 = 4096
+/** Headroom that tun_build_skb leaves for XDP when it decides whether a page is enough. */
+const XDP_PACKET_HEADROOM: u32 = 256
+
+function tun_of(dev: net_device): tun_file {
+  return changetype<tun_file>(dev.priv)
+}
+
+/** IFF_NAPI: frames wait for the poll. */
+export function tun_polled(dev: net_device): bool {
+  return tun_of(dev).napi_enabled != 0
+}
+
+export function tun_napi(dev: net_device): napi_struct {
+  return changetype<napi_struct>(dev.priv + TUN_FILE)
+}
+
+/** Linux's truesize of a frame of len bytes: one buffer up to a page, else a small head and pages. */
+function tun_truesize(len: u32): u32 {
+  const padded = (len + NET_SKB_PAD + 63) & ~63
+  if (padded + XDP_PACKET_HEADROOM + SKB_SHINFO_TRUESIZE <= PAGE)
+    return padded + SKB_SHINFO_TRUESIZE + SKB_HEAD_TRUESIZE
+  if (len + NET_SKB_PAD < PAGE) {
+    const need = padded + SKB_SHINFO_TRUESIZE
+    return (need <= PAGE ? PAGE : 2 * PAGE) + SKB_HEAD_TRUESIZE
+  }
+  return 512 + SKB_HEAD_TRUESIZE + ((len + PAGE - 1) & ~(PAGE - 1))
+}
+
+/**
+ * A frame of len bytes at from becomes a packet of dev (tun_get_user). Answers the
+ * skb, or ERR_PTR for the writer: -EINVAL below a header, -EIO while the device is down, -ENOMEM.
+ */
+export function tun_get_user(dev: net_device, from: usize, len: u32): usize {
+  walk(FN_tun_get_user, 0)
+  if (len < ETH_HLEN) return ERR_PTR(EINVAL)
+  const skb = alloc_skb(len, NET_SKB_PAD, dev.nd_net, SKB_BORN_RECEIVED)
+  if (changetype<usize>(skb) == 0) {
+    dev_stats(dev).rx_dropped += 1
+    return ERR_PTR(ENOMEM)
+  }
+  skb.truesize = tun_truesize(len)
+  if (!(dev.flags & IFF_UP)) {
+    dev_stats(dev).rx_dropped += 1
+    skb.dev = changetype<usize>(dev)
+    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY, FN_tun_get_user)
+    return ERR_PTR(EIO)
+  }
+  copy_bytes(skb_put(skb, len), from, len)
+  skb.rx_seq = tun_of(dev).rx_seq++
+  trace_packet(TRACE_KIND_FRAME, FN_tun_get_user, skb.id, skb.rx_seq, dev.ifindex)
+  skb.protocol = eth_type_trans(skb, dev)
+  const stats = dev_stats(dev)
+  stats.rx_packets += 1
+  stats.rx_bytes += len
+  return changetype<usize>(skb)
+}
+
+/** IFF_NAPI: the packet waits for the poll. */
+export function tun_queue_rx(dev: net_device, skb: sk_buff): void {
+  __skb_queue_tail(changetype<sk_buff_head>(dev.priv + RX_QUEUE), skb)
+}
+
+/** The next packet for the poll, NO_SKB: none. */
+export function tun_dequeue_rx(dev: net_device): sk_buff {
+  return __skb_dequeue(changetype<sk_buff_head>(dev.priv + RX_QUEUE))
+}
+
+/** Queues a frame for the reader; a full queue drops it. */
+export function tun_net_xmit(p: usize, d: usize): i32 {
+  const skb = changetype<sk_buff>(p)
+  const dev = changetype<net_device>(d)
+  const tun = tun_of(dev)
+  walk(FN_tun_net_xmit, p)
+  if (tun.tx_qlen >= dev.tx_queue_len) {
+    dev_stats(dev).tx_dropped += 1
+    kfree_skb_reason(skb, SKB_DROP_REASON_FULL_RING, FN_tun_net_xmit)
+    return NETDEV_TX_OK
+  }
+  skb_orphan(skb)
+  __skb_queue_tail(changetype<sk_buff_head>(dev.priv + TX_QUEUE), skb)
+  if (!tun.tx_told) {
+    tun.tx_told = 1
+    event_push(EV_TUN_TX, changetype<u32>(dev), 0, 0)
+  }
+  return NETDEV_TX_OK
+}
+
+/** Copies the next frame to a reader. Its length, at most max bytes are written; -EAGAIN: none waits. */
+export function tun_do_read(dev: net_device, to: usize, max: u32): i32 {
+  const tun = tun_of(dev)
+  const skb = __skb_dequeue(changetype<sk_buff_head>(dev.priv + TX_QUEUE))
+  if (changetype<usize>(skb) == 0) {
+    tun.tx_told = 0
+    return -EAGAIN
+  }
+  const len = skb.len
+  skb_copy_bits(skb, 0, to, min(len, max))
+  const stats = dev_stats(dev)
+  stats.tx_packets += 1
+  stats.tx_bytes += len
+  consume_skb(skb, SKB_ENDED_TRANSMITTED)
+  return <i32>len
+}
+
+/** The device goes down: what waits for the poll is lost. */
+export function tun_purge_rx(dev: net_device, fn: u32): void {
+  __skb_queue_purge_reason(changetype<sk_buff_head>(dev.priv + RX_QUEUE), SKB_DROP_REASON_QUEUE_PURGE, fn)
+}
+
+/** A TAP with carrier, down; a negative pointer: -EEXIST, -ENOMEM. */
+export function tun_create(net: net, name: usize, mac: usize, napi: u32): usize {
+  const p = alloc_netdev(DEV_KIND_TUN, TUN_FILE + offsetof<napi_struct>(), name)
+  if (p == 0) return ERR_PTR(ENOMEM)
+  const dev = changetype<net_device>(p)
+  ether_setup(dev, mac, ETH_MIN_MTU, ETH_MAX_MTU - ETH_HLEN)
+  dev.features = NETIF_F_SG | NETIF_F_GRO
+  tun_of(dev).napi_enabled = napi
+  const context = tun_napi(dev)
+  context.dev = p
+  context.kind = NAPI_KIND_TUN
+  context.weight = 64
+  dev.napi_list = changetype<usize>(context)
+  const err = register_netdevice(net, dev)
+  return err < 0 ? <usize>err : p
+}
+
+/** Enters the driver into the table of ndo_start_xmit. */
+export function tun_init(): void {
+  slot_set(SLOT_NDO_START_XMIT + DEV_KIND_TUN, tun_net_xmit.index)
+}

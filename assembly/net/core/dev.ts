@@ -1,0 +1,203 @@
+// Devices of a namespace: registration, look-up, flags. Mirrors net/core/dev.c (the administrator's side).
+// Packets come in by path.ts and dev_receive.ts, and leave by dev_xmit.ts.
+
+import { boot } from '../../lib/boot.ts'
+import { net } from '../../include/net_namespace.ts'
+import {
+  DEV_KIND_LOOPBACK,
+  DEV_NAME,
+  DEV_STATE_ACTIVE,
+  NAPI_STATE_SCHED,
+  NET_DEVICE_SIZE,
+  __LINK_STATE_NOCARRIER,
+  __LINK_STATE_PRESENT,
+  __LINK_STATE_START,
+  napi_struct,
+  net_device,
+} from '../../include/netdevice.ts'
+import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
+import { EV_LINKWATCH, EV_NAPI, event_push } from '../../kernel/event.ts'
+import { kzalloc } from '../../lib/arena.ts'
+import { EEXIST, EINVAL } from '../../uapi/errno.ts'
+import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
+import { FN_dev_deactivate } from '../../uapi/functions.ts'
+import { IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFF_UP } from '../../uapi/if.ts'
+import {
+  QDISC_NOQUEUE,
+  QDISC_PFIFO_FAST,
+  Qdisc,
+  qdisc_create,
+  qdisc_destroy,
+  qdisc_reset,
+} from '../sched/sch_generic.ts'
+
+export const NO_DEVICE: net_device = changetype<net_device>(0)
+/** Room for a device's name, its 0 included. */
+export const IFNAMSIZ: u32 = 16
+
+/** The per-CPU state of the CPU on which work runs. */
+export function this_softnet(): softnet_data {
+  return changetype<softnet_data>(boot.softnet + <usize>boot.cpu * SOFTNET_SIZE)
+}
+
+export function softnet_of(cpu: u32): softnet_data {
+  return changetype<softnet_data>(boot.softnet + <usize>cpu * SOFTNET_SIZE)
+}
+
+/** The device with this index, NO_DEVICE: none. */
+export function __dev_get_by_index(net: net, ifindex: u32): net_device {
+  let p = net.dev_base_head
+  while (p) {
+    const dev = changetype<net_device>(p)
+    if (dev.ifindex == ifindex) return dev
+    p = dev.next
+  }
+  return NO_DEVICE
+}
+
+function same_name(dev: net_device, name: usize): bool {
+  const own = changetype<usize>(dev) + DEV_NAME
+  for (let i: usize = 0; i < IFNAMSIZ; i++) {
+    const c = load<u8>(name + i)
+    if (load<u8>(own + i) != c) return false
+    if (c == 0) return true
+  }
+  return true
+}
+
+/** The device of this name (bytes, ended by 0), NO_DEVICE: none. */
+export function __dev_get_by_name(net: net, name: usize): net_device {
+  let p = net.dev_base_head
+  while (p) {
+    if (same_name(changetype<net_device>(p), name)) return changetype<net_device>(p)
+    p = changetype<net_device>(p).next
+  }
+  return NO_DEVICE
+}
+
+/** A device of a kind with room for its driver's private part, not registered; 0: out of memory. */
+export function alloc_netdev(kind: u32, priv_size: usize, name: usize): usize {
+  const p = kzalloc(NET_DEVICE_SIZE + priv_size)
+  if (p == 0) return 0
+  const dev = changetype<net_device>(p)
+  dev.kind = kind
+  dev.priv = priv_size ? p + NET_DEVICE_SIZE : 0
+  for (let i: usize = 0; i < <usize>IFNAMSIZ - 1; i++) {
+    const c = load<u8>(name + i)
+    if (c == 0) break
+    store<u8>(p + DEV_NAME + i, c)
+  }
+  return p
+}
+
+/** Enters a device into its namespace with the next index. 0 or -EEXIST, -ENOMEM. */
+export function register_netdevice(net: net, dev: net_device): i32 {
+  const p = changetype<usize>(dev)
+  if (changetype<usize>(__dev_get_by_name(net, p + DEV_NAME))) return -EEXIST
+  dev.nd_net = changetype<usize>(net)
+  dev.ifindex = ++net.ifindex
+  dev.state |= __LINK_STATE_PRESENT
+  if (net.dev_base_head == 0) {
+    net.dev_base_head = p
+    return 0
+  }
+  let last = net.dev_base_head
+  while (changetype<net_device>(last).next) last = changetype<net_device>(last).next
+  changetype<net_device>(last).next = p
+  return 0
+}
+
+/** Takes a device out of its namespace's list; its parts are freed by who made them. */
+export function unlist_netdevice(net: net, dev: net_device): void {
+  const p = changetype<usize>(dev)
+  if (net.dev_base_head == p) {
+    net.dev_base_head = dev.next
+    return
+  }
+  for (let q = net.dev_base_head; q; q = changetype<net_device>(q).next) {
+    if (changetype<net_device>(q).next == p) {
+      changetype<net_device>(q).next = dev.next
+      return
+    }
+  }
+}
+
+/** Attaches the queue of a device that is up and has carrier (dev_activate). */
+export function dev_activate(dev: net_device): void {
+  if (dev.state & __LINK_STATE_NOCARRIER || !(dev.state & __LINK_STATE_START)) return
+  if (dev.qdisc == 0) {
+    const plain = dev.kind == DEV_KIND_LOOPBACK || dev.tx_queue_len == 0
+    dev.qdisc = qdisc_create(dev, plain ? QDISC_NOQUEUE : QDISC_PFIFO_FAST)
+  }
+  dev.state |= DEV_STATE_ACTIVE
+}
+
+/** Without carrier, or down, what is sent is dropped; what waits is lost (dev_deactivate). */
+export function dev_deactivate(dev: net_device): void {
+  dev.state &= ~DEV_STATE_ACTIVE
+  if (dev.qdisc) qdisc_reset(changetype<Qdisc>(dev.qdisc), SKB_DROP_REASON_QUEUE_PURGE, FN_dev_deactivate)
+}
+
+/** Gives up the queue for good. */
+export function dev_shutdown(dev: net_device): void {
+  qdisc_destroy(dev.qdisc, SKB_DROP_REASON_QUEUE_PURGE, FN_dev_deactivate)
+  dev.qdisc = 0
+}
+
+/** IFF_* as the world sees them: with IFF_RUNNING while there is carrier (dev_get_flags). */
+export function dev_get_flags(dev: net_device): u32 {
+  const up = (dev.state & __LINK_STATE_START) != 0
+  return up && !(dev.state & __LINK_STATE_NOCARRIER) ? dev.flags | IFF_RUNNING : dev.flags
+}
+
+/** Up: the driver may be given packets. The notifiers (addresses, routes, groups) are the caller's. */
+export function __dev_open(dev: net_device): void {
+  dev.state |= __LINK_STATE_START
+  dev.flags |= IFF_UP
+  dev_activate(dev)
+}
+
+export function __dev_close(dev: net_device): void {
+  dev.state &= ~__LINK_STATE_START
+  dev.flags &= ~IFF_UP
+  dev_deactivate(dev)
+}
+
+/** Counts users of promiscuous mode; the flag follows (dev_set_promiscuity). */
+export function dev_set_promiscuity(dev: net_device, inc: i32): void {
+  dev.promiscuity = <u32>max<i32>(0, <i32>dev.promiscuity + inc)
+  dev.flags = dev.promiscuity ? dev.flags | IFF_PROMISC : dev.flags & ~IFF_PROMISC
+}
+
+export function dev_set_allmulti(dev: net_device, inc: i32): void {
+  dev.allmulti = <u32>max<i32>(0, <i32>dev.allmulti + inc)
+  dev.flags = dev.allmulti ? dev.flags | IFF_ALLMULTI : dev.flags & ~IFF_ALLMULTI
+}
+
+/** 0, or -EINVAL outside of what the device can. */
+export function __dev_set_mtu(dev: net_device, mtu: u32): i32 {
+  if (mtu < dev.min_mtu || (dev.max_mtu && mtu > dev.max_mtu)) return -EINVAL
+  dev.mtu = mtu
+  return 0
+}
+
+/** Carrier on or off at once; link_watch (TypeScript) makes the rest of the stack see it. */
+export function netif_carrier_set(dev: net_device, on: bool): void {
+  const had = !(dev.state & __LINK_STATE_NOCARRIER)
+  if (had == on) return
+  dev.state = on ? dev.state & ~__LINK_STATE_NOCARRIER : dev.state | __LINK_STATE_NOCARRIER
+  event_push(EV_LINKWATCH, changetype<u32>(dev), 0, 0)
+}
+
+/** Puts a NAPI context on this CPU's poll list, if it is not on one (napi_schedule_prep, __napi_schedule). */
+export function napi_schedule(napi: napi_struct): bool {
+  if (napi.state & NAPI_STATE_SCHED) return false
+  napi.state |= NAPI_STATE_SCHED
+  event_push(EV_NAPI, changetype<u32>(napi), boot.cpu, 0)
+  return true
+}
+
+/** Off the poll list: its interrupt may come again. */
+export function napi_complete(napi: napi_struct): void {
+  napi.state &= ~NAPI_STATE_SCHED
+}

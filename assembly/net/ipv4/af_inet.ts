@@ -1,0 +1,258 @@
+// AF_INET sockets: creation, names, and the way of each call to its protocol. Mirrors net/ipv4/af_inet.c.
+// A protocol is served where a function switches on sk_prot; one that is not there does not exist for socket().
+
+import { htons, ntohs } from '../../lib/byteorder.ts'
+import { net, sysctl } from '../../include/net_namespace.ts'
+import {
+  INET_BIND_ADDRESS_NO_PORT,
+  INET_FREEBIND,
+  INET_MC_ALL,
+  INET_MC_LOOP,
+  INET_TRANSPARENT,
+  PROT_UDP,
+  RCV_SHUTDOWN,
+  SHUTDOWN_MASK,
+  SOCKADDR_IN_SIZE,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
+  SOCK_NOSPACE,
+  SOCK_SELECT_ERRQUEUE,
+  TCP_CLOSE,
+  msghdr,
+  sock,
+  sockaddr_in,
+} from '../../include/sock.ts'
+import { get_random_u32 } from '../../lib/random.ts'
+import { walk } from '../../trace/trace.ts'
+import {
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EINVAL,
+  ENOBUFS,
+  ENOPROTOOPT,
+  ENOTCONN,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from '../../uapi/errno.ts'
+import {
+  FN___inet_bind,
+  FN_inet_autobind,
+  FN_inet_bind,
+  FN_inet_create,
+  FN_inet_dgram_connect,
+  FN_inet_getname,
+  FN_inet_recvmsg,
+  FN_inet_release,
+  FN_inet_send_prepare,
+  FN_inet_sendmsg,
+  FN_inet_shutdown,
+  FN_udp_getsockopt,
+  FN_udp_poll,
+  FN_udp_setsockopt,
+} from '../../uapi/functions.ts'
+import { IP_PMTUDISC_DONT, IP_PMTUDISC_WANT } from '../../uapi/in.ts'
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../uapi/rtnetlink.ts'
+import {
+  AF_INET,
+  AF_UNSPEC,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDHUP,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
+  IPPROTO_IP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+  SOL_IP,
+  SOL_UDP,
+} from '../../uapi/socket.ts'
+import { SYSCTL_IP_NONLOCAL_BIND, SYSCTL_IP_NO_PMTU_DISC } from '../../uapi/sysctl.ts'
+import { sk_alloc, sk_dst_reset, sk_shutdown_add, sock_orphan, sock_writeable } from '../core/sock.ts'
+import { inet_addr_type } from './fib_frontend.ts'
+import { ip_mc_drop_socket } from './igmp_sock.ts'
+import { ip_getsockopt } from './ip_sockglue/getsockopt.ts'
+import { ip_setsockopt } from './ip_sockglue/setsockopt.ts'
+import { udp_connect, udp_disconnect, udp_lib_close } from './udp/connect.ts'
+import { udp_v4_get_port } from './udp/hash.ts'
+import { udp_getsockopt, udp_setsockopt } from './udp/options.ts'
+import { udp_recvmsg } from './udp/recv.ts'
+import { udp_sendmsg } from './udp/send.ts'
+
+/** First number that is no protocol. */
+const IPPROTO_MAX: u32 = 263
+
+/** Who serves a type and protocol (0: the type's own): PROT_*, or -errno. */
+function inetsw(type: u32, protocol: u32): i32 {
+  if (type == SOCK_DGRAM) {
+    if (protocol == IPPROTO_IP || protocol == IPPROTO_UDP) return PROT_UDP
+    return -EPROTONOSUPPORT
+  }
+  return type == SOCK_STREAM || type == SOCK_RAW ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT
+}
+
+/** A new socket's handle, or -errno. */
+export function inet_create(net: net, type: u32, protocol: u32): i32 {
+  walk(FN_inet_create, 0)
+  if (protocol >= IPPROTO_MAX) return -EINVAL
+  const prot = inetsw(type, protocol)
+  if (prot < 0) return prot
+  const sk = sk_alloc(net, AF_INET, type, prot == PROT_UDP ? IPPROTO_UDP : protocol)
+  if (changetype<usize>(sk) == 0) return -ENOBUFS
+  sk.sk_prot = <u32>prot
+  sk.uc_ttl = -1
+  sk.mc_ttl = 1
+  sk.inet_flags = INET_MC_LOOP | INET_MC_ALL
+  sk.pmtudisc = <u8>(sysctl(net, SYSCTL_IP_NO_PMTU_DISC) ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT)
+  sk.inet_id = get_random_u32() & 0xffff
+  return <i32>sk.handle
+}
+
+/** A port for the socket, num or (0) any. 0 or -errno. */
+function get_port(sk: sock, num: u32): i32 {
+  return sk.sk_prot == PROT_UDP ? udp_v4_get_port(sk, num) : -EINVAL
+}
+
+/** Gives a socket that has none a port before it sends or connects. 0 or -EAGAIN. */
+function inet_autobind(sk: sock): i32 {
+  walk(FN_inet_autobind, 0)
+  if (get_port(sk, 0)) return -EAGAIN
+  sk.inet_sport = htons(sk.inet_num)
+  return 0
+}
+
+/** May a socket call this address its own? */
+function inet_addr_valid_or_nonlocal(net: net, sk: sock, addr: u32, type: u32): bool {
+  if (sysctl(net, SYSCTL_IP_NONLOCAL_BIND) || sk.inet_flags & (INET_FREEBIND | INET_TRANSPARENT)) return true
+  return addr == 0 || type == RTN_LOCAL || type == RTN_MULTICAST || type == RTN_BROADCAST
+}
+
+/** Names a socket. 0 or -errno: -EADDRNOTAVAIL, -EADDRINUSE, -EAFNOSUPPORT, -EINVAL (short, or it has a name). */
+export function inet_bind(sk: sock, addr: usize, addrlen: u32): i32 {
+  walk(FN_inet_bind, 0)
+  if (addrlen < SOCKADDR_IN_SIZE) return -EINVAL
+  walk(FN___inet_bind, 0)
+  const sin = changetype<sockaddr_in>(addr)
+  const local = sin.sin_addr
+  if (sin.sin_family != <u16>AF_INET && (sin.sin_family != <u16>AF_UNSPEC || local != 0)) return -EAFNOSUPPORT
+  const owner = changetype<net>(sk.net)
+  const type = inet_addr_type(owner, local)
+  if (!inet_addr_valid_or_nonlocal(owner, sk, local, type)) return -EADDRNOTAVAIL
+  if (sk.sk_state != <u8>TCP_CLOSE || sk.inet_num) return -EINVAL
+
+  const num = ntohs(sin.sin_port)
+  sk.inet_rcv_saddr = local
+  // Who listens to a group or a broadcast address still sends from one of the device.
+  sk.inet_saddr = type == RTN_BROADCAST || type == RTN_MULTICAST ? 0 : local
+  if (num || !(sk.inet_flags & INET_BIND_ADDRESS_NO_PORT)) {
+    const err = get_port(sk, num)
+    if (err) {
+      sk.inet_rcv_saddr = 0
+      sk.inet_saddr = 0
+      return err
+    }
+  }
+  if (local) sk.sk_userlocks |= <u8>SOCK_BINDADDR_LOCK
+  if (num) sk.sk_userlocks |= <u8>SOCK_BINDPORT_LOCK
+  sk.inet_sport = htons(sk.inet_num)
+  sk.inet_daddr = 0
+  sk.inet_dport = 0
+  sk_dst_reset(sk)
+  return 0
+}
+
+/** Sets the peer, or with AF_UNSPEC forgets it. 0 or -errno. */
+export function inet_dgram_connect(sk: sock, addr: usize, addrlen: u32): i32 {
+  walk(FN_inet_dgram_connect, 0)
+  if (addrlen < 2) return -EINVAL
+  if (changetype<sockaddr_in>(addr).sin_family == <u16>AF_UNSPEC) return udp_disconnect(sk)
+  if (sk.inet_num == 0) {
+    const err = inet_autobind(sk)
+    if (err) return err
+  }
+  return udp_connect(sk, addr, addrlen)
+}
+
+/** The socket's own name, or its peer's, as a sockaddr_in at out. 0 or -ENOTCONN. */
+export function inet_getname(sk: sock, out: usize, peer: bool): i32 {
+  walk(FN_inet_getname, 0)
+  const sin = changetype<sockaddr_in>(out)
+  if (peer && (sk.inet_dport == 0 || sk.sk_state == <u8>TCP_CLOSE)) return -ENOTCONN
+  memory.fill(out, 0, SOCKADDR_IN_SIZE)
+  sin.sin_family = <u16>AF_INET
+  sin.sin_port = peer ? sk.inet_dport : sk.inet_sport
+  sin.sin_addr = peer ? sk.inet_daddr : sk.inet_rcv_saddr ? sk.inet_rcv_saddr : sk.inet_saddr
+  return 0
+}
+
+/** Who sends has a port. 0 or -EAGAIN: none is free. */
+export function inet_send_prepare(sk: sock): i32 {
+  walk(FN_inet_sendmsg, 0)
+  walk(FN_inet_send_prepare, 0)
+  return sk.inet_num ? 0 : inet_autobind(sk)
+}
+
+/** Sends a message. The length, or -errno. */
+export function inet_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
+  const err = inet_send_prepare(sk)
+  return err ? err : udp_sendmsg(sk, msg, flags)
+}
+
+/** Reads a message. The length, or -errno. */
+export function inet_recvmsg(sk: sock, msg: msghdr, flags: u32): i32 {
+  walk(FN_inet_recvmsg, 0)
+  return udp_recvmsg(sk, msg, flags)
+}
+
+/** how: SHUT_RD, SHUT_WR, SHUT_RDWR. 0, -EINVAL, or -ENOTCONN: it has no peer, but is shut down all the same. */
+export function inet_shutdown(sk: sock, how: u32): i32 {
+  walk(FN_inet_shutdown, 0)
+  if (how > 2) return -EINVAL
+  sk_shutdown_add(sk, how + 1)
+  return sk.sk_state == <u8>TCP_CLOSE ? -ENOTCONN : 0
+}
+
+/** The handle is closed. */
+export function inet_release(sk: sock): void {
+  walk(FN_inet_release, 0)
+  ip_mc_drop_socket(sk)
+  sock_orphan(sk)
+  udp_lib_close(sk)
+}
+
+/** What a call would find: EPOLL* bits. */
+export function inet_poll(sk: sock): u32 {
+  walk(FN_udp_poll, 0)
+  let mask: u32 = 0
+  if (sk.sk_err || sk.eq_len) {
+    mask |= EPOLLERR
+    if (sk.sk_flags & SOCK_SELECT_ERRQUEUE) mask |= EPOLLPRI
+  }
+  if (sk.sk_shutdown & (<u8>RCV_SHUTDOWN)) mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM
+  if (sk.sk_shutdown == <u8>SHUTDOWN_MASK) mask |= EPOLLHUP
+  if (sk.rq_len) mask |= EPOLLIN | EPOLLRDNORM
+  if (sock_writeable(sk)) mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND
+  else sk.sk_socket_flags |= SOCK_NOSPACE
+  return mask
+}
+
+/** Sets an option below SOL_SOCKET. 0 or -errno. */
+export function inet_setsockopt(sk: sock, level: u32, name: u32, ptr: usize, len: u32): i32 {
+  walk(FN_udp_setsockopt, 0)
+  if (level == SOL_IP) return ip_setsockopt(sk, name, ptr, len)
+  if (level == SOL_UDP && sk.sk_prot == PROT_UDP) return udp_setsockopt(sk, name, ptr, len)
+  return -ENOPROTOOPT
+}
+
+export function inet_getsockopt(sk: sock, level: u32, name: u32, ptr: usize, lenp: usize): i32 {
+  walk(FN_udp_getsockopt, 0)
+  if (level == SOL_IP) return ip_getsockopt(sk, name, ptr, lenp)
+  if (level == SOL_UDP && sk.sk_prot == PROT_UDP) return udp_getsockopt(sk, name, ptr, lenp)
+  return -ENOPROTOOPT
+}

@@ -1,0 +1,151 @@
+// The look-up of every packet: down the trie by the destination's bits, and back towards shorter prefixes where that
+// ended in nothing. Mirrors fib_table_lookup and fib_lookup_good_nhc of net/ipv4/fib_trie.c.
+
+import { IPTOS_RT_MASK, flowi4 } from '../../../include/dst.ts'
+import {
+  FA_S_ACCESSED,
+  FIB_INFO_NH,
+  FIB_LOOKUP_IGNORE_LINKSTATE,
+  FIB_NH_SIZE,
+  fib_alias,
+  fib_info,
+  fib_nh,
+  fib_result,
+  fib_table,
+} from '../../../include/ip_fib.ts'
+import { in_dev_orconf, in_device, net_device } from '../../../include/netdevice.ts'
+import { walk } from '../../../trace/trace.ts'
+import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL } from '../../../uapi/errno.ts'
+import { FN_fib_lookup_good_nhc, FN_fib_table_lookup } from '../../../uapi/functions.ts'
+import {
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+  RTN_MULTICAST,
+  RTN_PROHIBIT,
+  RTN_THROW,
+  RTN_UNREACHABLE,
+} from '../../../uapi/rtnetlink.ts'
+import { IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN } from '../../../uapi/sysctl.ts'
+import { KEYLENGTH, TNODE, key_vector } from './node.ts'
+
+/** What a route of this type (RTN_*) answers instead of a next hop, 0: nothing. */
+export function fib_props_error(type: u32): i32 {
+  if (type <= RTN_MULTICAST) return 0
+  if (type == RTN_UNREACHABLE) return -EHOSTUNREACH
+  if (type == RTN_PROHIBIT) return -EACCES
+  if (type == RTN_THROW) return -EAGAIN
+  return -EINVAL
+}
+
+/** Routes by a device without carrier do not count, says its switch or that of all. */
+export function ip_ignore_linkdown(dev: usize): bool {
+  if (dev == 0) return false
+  const p = changetype<net_device>(dev).ip_ptr
+  return p != 0 && in_dev_orconf(changetype<in_device>(p), IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN)
+}
+
+/** May a packet of this flow leave by the next hop? */
+function fib_lookup_good_nhc(nh: fib_nh, flags: u32, flp: flowi4): bool {
+  walk(FN_fib_lookup_good_nhc, 0)
+  if (nh.nhc_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) {
+    if (nh.nhc_flags & RTNH_F_DEAD) return false
+    if (!(flags & FIB_LOOKUP_IGNORE_LINKSTATE) && ip_ignore_linkdown(nh.nhc_dev)) return false
+  }
+  return flp.flowi4_oif == 0 || flp.flowi4_oif == nh.nhc_oif
+}
+
+/** DSCP of a route against that of a flow: only the bits that were once the TOS. */
+export function fib_dscp_masked_match(tos: u32, flp: flowi4): bool {
+  return tos == ((<u32>flp.flowi4_tos) & IPTOS_RT_MASK)
+}
+
+/** The first next hop of a route that a packet of this flow may leave by, 0: none. */
+function first_good_nhc(fi: fib_info, flags: u32, flp: flowi4): usize {
+  if (fi.fib_flags & RTNH_F_DEAD) return 0
+  let nh = changetype<usize>(fi) + FIB_INFO_NH
+  const end = nh + <usize>fi.fib_nhs * FIB_NH_SIZE
+  do {
+    if (fib_lookup_good_nhc(changetype<fib_nh>(nh), flags, flp)) return nh
+    nh += FIB_NH_SIZE
+  } while (nh != end)
+  return 0
+}
+
+/**
+ * Looks up a flow in one table. 0 and the result; -EAGAIN: no route; or the error of a route that gives one.
+ *
+ * Uses: daddr, TOS, scope and oif of flp. Sets: res, which borrows the fib_info (as with FIB_LOOKUP_NOREF).
+ */
+export function fib_table_lookup(tb: fib_table, flp: flowi4, res: fib_result, flags: u32): i32 {
+  walk(FN_fib_table_lookup, 0)
+  const key = bswap<u32>(flp.daddr)
+  let pn = changetype<key_vector>(tb.trie)
+  let i: u32 = 0
+  let p = load<usize>(tb.trie, TNODE)
+  if (p == 0) return -EAGAIN
+
+  // Down by the key's bits. A node below which there are short prefixes is where looking back ends.
+  let n = changetype<key_vector>(p)
+  for (;;) {
+    const index = (key ^ n.key) >> n.pos
+    if (index >> n.bits || n.bits == 0) break
+    if (n.slen > n.pos) {
+      pn = n
+      i = index
+    }
+    p = load<usize>(changetype<usize>(n) + ((<usize>index) << 2), TNODE)
+    if (p == 0) break
+    n = changetype<key_vector>(p)
+  }
+
+  for (;;) {
+    // n may hold a prefix of the key if its own bits are one: its first child has them with zeros behind.
+    while (p) {
+      n = changetype<key_vector>(p)
+      const differ = key ^ n.key
+      if (differ & (n.key | (0 - n.key))) break
+      if (n.bits != 0) {
+        if (n.slen == n.pos) break
+        p = load<usize>(p, TNODE)
+        continue
+      }
+      for (p = n.tnode; p; p = changetype<fib_alias>(p).next) {
+        const fa = changetype<fib_alias>(p)
+        const slen: u32 = fa.fa_slen
+        if (slen < KEYLENGTH && differ >> slen) continue
+        if (fa.fa_tos && !fib_dscp_masked_match(fa.fa_tos, flp)) continue
+        const fi = changetype<fib_info>(fa.fa_info)
+        if (fi.fib_dead || fi.fib_scope < flp.flowi4_scope) continue
+        fa.fa_state = <u8>FA_S_ACCESSED
+        if (<u32>fa.fa_type > RTN_MULTICAST) return fib_props_error(fa.fa_type)
+        const nh = first_good_nhc(fi, flags, flp)
+        if (nh == 0) continue
+        res.prefix = bswap<u32>(n.key)
+        res.prefixlen = <u8>(KEYLENGTH - slen)
+        res.nh_sel = <u8>((nh - changetype<usize>(fi) - FIB_INFO_NH) / FIB_NH_SIZE)
+        res.type = fa.fa_type
+        res.scope = fi.fib_scope
+        res.fi = changetype<usize>(fi)
+        res.nhc = nh
+        res.table = changetype<usize>(tb)
+        res.tos = fa.fa_tos
+        res.fa = p
+        res.fa_head = n.tnode
+        return 0
+      }
+    }
+    // Back: the index with its lowest bit cleared is the next shorter prefix; without bits left, the parent's.
+    do {
+      while (i == 0) {
+        if (pn.pos == <u8>KEYLENGTH) return -EAGAIN
+        const below = pn.key
+        pn = changetype<key_vector>(pn.parent)
+        i = pn.pos == <u8>KEYLENGTH ? 0 : (below ^ pn.key) >> pn.pos
+      }
+      i &= i - 1
+      p = load<usize>(changetype<usize>(pn) + ((<usize>i) << 2), TNODE)
+    } while (p == 0)
+  }
+  // oxlint-disable-next-line no-unreachable -- asc wants an answer after the loop
+  return -EAGAIN
+}

@@ -1,0 +1,316 @@
+// Data becomes frames of one datagram, each as long as the path allows: ip_append_data and what belongs to it.
+// Mirrors the append half of net/ipv4/ip_output.c; the other half is make.ts. Left out: zero copy, paged heads.
+//
+// length counts the transport header (transhdrlen), for which room is left only: the caller writes it when the frames
+// are one packet (ip_make_skb), or before ip_push_pending_frames.
+
+import { rtable } from '../../../include/dst.ts'
+import { IPCORK_OPT, cork_opt, cork_queue, inet_cork } from '../../../include/inet_cork.ts'
+import { IP_HEADER_MIN } from '../../../include/ip.ts'
+import { IP_OPTIONS_DATA, ip_options, ipcm_cookie } from '../../../include/ipcm.ts'
+import { mib_inc, net } from '../../../include/net_namespace.ts'
+import { NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG, net_device } from '../../../include/netdevice.ts'
+import {
+  CHECKSUM_NONE,
+  CHECKSUM_PARTIAL,
+  MAX_SKB_FRAGS,
+  SKB_BORN_SENT,
+  sk_buff,
+  sk_buff_head,
+} from '../../../include/skbuff.ts'
+import { sock } from '../../../include/sock.ts'
+import { ERR_PTR, IS_ERR } from '../../../lib/err.ts'
+import { copy_bytes, csum_block_add, csum_partial_copy, csum_sub } from '../../../lib/checksum.ts'
+import { walk } from '../../../trace/trace.ts'
+import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
+import { EMSGSIZE, ENETUNREACH, ENOBUFS, ENOMEM } from '../../../uapi/errno.ts'
+import {
+  FN___ip_append_data,
+  FN___ip_flush_pending_frames,
+  FN_icmp_glue_bits,
+  FN_ip_generic_getfrag,
+  FN_ip_reply_glue_bits,
+  FN_ip_setup_cork,
+} from '../../../uapi/functions.ts'
+import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
+import { MSG_MORE } from '../../../uapi/socket.ts'
+import { dst_hold, dst_release } from '../../core/dst.ts'
+import {
+  PAGE_HEADER,
+  __skb_queue_purge_reason,
+  __skb_queue_tail,
+  alloc_skb,
+  page,
+  page_alloc,
+  skb_put,
+  skb_reset_network_header,
+  skb_shinfo,
+  skb_shinfo_frag,
+  skb_tailroom,
+} from '../../core/skbuff.ts'
+import { pskb_trim, skb_copy_and_csum_bits } from '../../core/skbuff_data.ts'
+import { skb_set_owner_w, sock_alloc_send_skb } from '../../core/sock.ts'
+import { ip_local_error } from '../ip_sockglue/errors.ts'
+import { ipv4_mtu } from '../route/metrics.ts'
+import { LL_RESERVED_SPACE } from './finish2.ts'
+import { IPV4_MIN_MTU, IP_MAX_MTU, pmtudisc_ignore_df, pmtudisc_use_pmtu } from './mtu.ts'
+
+/** Where the data comes from (kind), in place of Linux's getfrag functions: memory of a program (from: its address), */
+export const APPEND_FROM_USER: u32 = 0
+/** memory of the kernel (from: its address; always summed), */
+export const APPEND_FROM_REPLY: u32 = 1
+/** or another packet (from: the sk_buff; offset: of the first byte in it; always summed). */
+export const APPEND_FROM_SKB: u32 = 2
+
+/** Bytes of a page for what is appended behind the linear part. */
+const APPEND_PAGE: u32 = 4096
+
+/** What one call works with. It calls nothing that appends, so it is never in use twice. */
+@unmanaged
+@final
+class append_run {
+  sk: usize
+  rt: usize
+  queue: usize
+  kind: u32
+  from: usize
+  /** Next byte to copy, and bytes still to go (those of the transport header counted). */
+  offset: u32
+  length: u32
+  transhdrlen: u32
+  flags: u32
+  mtu: u32
+  /** IP header with options. */
+  header: u32
+  /** Longest frame that others may follow. */
+  maxfraglen: u32
+  csummode: u32
+  /** The device takes fragments on pages. */
+  sg: u32
+}
+
+const RUN: usize = memory.data(64, 16)
+
+/** The IP_PMTUDISC_* of a datagram: its socket's, or what was said for it. */
+export function cork_pmtudisc(sk: usize, cork: inet_cork): u32 {
+  return sk ? <u32>changetype<sock>(sk).pmtudisc : cork.pmtudisc
+}
+
+/** Copies n bytes to a frame, at bytes behind its IP header's begin, and sums them unless the device will. */
+function getfrag(run: append_run, skb: sk_buff, to: usize, n: u32, at: u32): void {
+  const from = run.from + run.offset
+  if (run.kind == APPEND_FROM_SKB) {
+    walk(FN_icmp_glue_bits, changetype<usize>(skb))
+    const sum = skb_copy_and_csum_bits(changetype<sk_buff>(run.from), run.offset, to, n)
+    skb.csum = csum_block_add(skb.csum, sum, at)
+    return
+  }
+  walk(run.kind == APPEND_FROM_USER ? FN_ip_generic_getfrag : FN_ip_reply_glue_bits, changetype<usize>(skb))
+  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) copy_bytes(to, from, n)
+  else skb.csum = csum_block_add(skb.csum, csum_partial_copy(from, to, n, 0), at)
+}
+
+/** An empty frame that its sender is charged for, or ERR_PTR. Only the first may have to wait for room. */
+function frame_alloc(run: append_run, size: u32, headroom: u32): usize {
+  if (run.sk == 0) {
+    const skb = alloc_skb(size, headroom, changetype<rtable>(run.rt).net, SKB_BORN_SENT)
+    return changetype<usize>(skb) ? changetype<usize>(skb) : ERR_PTR(ENOBUFS)
+  }
+  const sk = changetype<sock>(run.sk)
+  if (run.transhdrlen) return sock_alloc_send_skb(sk, size, headroom)
+  if (sk.sk_wmem_alloc > sk.sk_sndbuf * 2) return ERR_PTR(ENOBUFS)
+  const skb = alloc_skb(size, headroom, sk.net, SKB_BORN_SENT)
+  if (changetype<usize>(skb) == 0) return ERR_PTR(ENOBUFS)
+  skb_set_owner_w(skb, sk)
+  return changetype<usize>(skb)
+}
+
+/** Moves what the last frame has too much, now that it is not the last, behind to in the new one. */
+function take_gap(skb: sk_buff, prev: sk_buff, to: usize, gap: u32, maxfraglen: u32): void {
+  skb.csum = skb_copy_and_csum_bits(prev, maxfraglen, to, gap)
+  prev.csum = csum_sub(prev.csum, skb.csum)
+  pskb_trim(prev, maxfraglen)
+}
+
+/** Appends a frame behind prev (0: the first). 0 or -errno. */
+function new_frame(run: append_run, prev: usize): i32 {
+  const gap = prev ? changetype<sk_buff>(prev).len - run.maxfraglen : 0
+  let datalen = run.length + gap
+  if (datalen > run.mtu - run.header) datalen = run.maxfraglen - run.header
+  const fraglen = datalen + run.header
+  const more = run.flags & MSG_MORE && !run.sg
+  const hh_len = LL_RESERVED_SPACE(changetype<net_device>(changetype<rtable>(run.rt).dev))
+  const p = frame_alloc(run, (more ? run.mtu : fraglen) + 15, hh_len)
+  if (IS_ERR(p)) return <i32>p
+
+  const skb = changetype<sk_buff>(p)
+  skb.ip_summed = <u8>run.csummode
+  skb_reset_network_header(skb)
+  skb.transport_header = skb.network_header + <u16>run.header
+  const to = skb_put(skb, fraglen) + run.header + run.transhdrlen
+  if (gap) take_gap(skb, changetype<sk_buff>(prev), to, gap, run.maxfraglen)
+  const copy = datalen - run.transhdrlen - gap
+  if (copy) getfrag(run, skb, to + gap, copy, gap)
+  run.offset += copy
+  run.length -= copy + run.transhdrlen
+  run.transhdrlen = 0
+  run.csummode = CHECKSUM_NONE
+  __skb_queue_tail(changetype<sk_buff_head>(run.queue), skb)
+  return 0
+}
+
+/** Appends at most n bytes on a page of the frame. 0 or -errno. */
+function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
+  const shinfo = skb_shinfo(skb)
+  const count = <u32>shinfo.nr_frags
+  let frag = skb_shinfo_frag(skb, count ? count - 1 : 0)
+  let room: u32 = count ? <u32>PAGE_HEADER + changetype<page>(frag.page).size - frag.offset - frag.size : 0
+  if (room == 0) {
+    if (count == MAX_SKB_FRAGS) return -EMSGSIZE
+    frag = skb_shinfo_frag(skb, count)
+    room = max(n, APPEND_PAGE)
+    frag.page = page_alloc(room)
+    if (frag.page == 0) return -ENOMEM
+    frag.offset = <u32>PAGE_HEADER
+    frag.size = 0
+    shinfo.nr_frags = <u8>(count + 1)
+  }
+  const copy = min(n, room)
+  getfrag(run, skb, frag.page + frag.offset + frag.size, copy, skb.len)
+  frag.size += copy
+  skb.len += copy
+  skb.data_len += copy
+  skb.truesize += copy
+  if (skb.destructor) changetype<sock>(skb.sk).sk_wmem_alloc += <i32>copy
+  run.offset += copy
+  run.length -= copy
+  return 0
+}
+
+/** Appends n bytes to the last frame, or as many as a page takes. 0 or -errno. */
+function extend_frame(run: append_run, skb: sk_buff, n: u32): i32 {
+  if (skb.data_len || skb_tailroom(skb) < n) return extend_on_page(run, skb, n)
+  const at = skb.len
+  getfrag(run, skb, skb_put(skb, n), n, at)
+  run.offset += n
+  run.length -= n
+  return 0
+}
+
+/** Fills the last frame, then makes new ones, until all is copied. 0 or -errno: then length is what was not copied. */
+function append_all(run: append_run): i32 {
+  const queue = changetype<sk_buff_head>(run.queue)
+  if (queue.tail == 0) {
+    const err = new_frame(run, 0)
+    if (err) return err
+  }
+  while (run.length) {
+    const skb = changetype<sk_buff>(queue.tail)
+    // A frame may be as long as the MTU if it is the last; others end at a multiple of 8.
+    let copy = <i32>run.mtu - <i32>skb.len
+    if (copy < <i32>run.length) copy = <i32>run.maxfraglen - <i32>skb.len
+    const err = copy <= 0 ? new_frame(run, queue.tail) : extend_frame(run, skb, min(<u32>copy, run.length))
+    if (err) return err
+  }
+  return 0
+}
+
+/** Too long for a datagram, or for the path of one that must not be cut: said to the error queue too. */
+function too_long(sk: usize, daddr: u32, info: u32): i32 {
+  if (sk) ip_local_error(changetype<sock>(sk), EMSGSIZE, daddr, changetype<sock>(sk).inet_dport, info)
+  return -EMSGSIZE
+}
+
+/**
+ * Appends length bytes to the frames of a datagram that ip_setup_cork began.
+ *
+ * Uses: cork. Sets: its frames, each with its data's sum in csum unless the device computes the checksum.
+ * 0 or -errno: frames made so far stay in the queue.
+ */
+export function __ip_append_data(
+  sk: usize,
+  cork: inet_cork,
+  daddr: u32,
+  kind: u32,
+  from: usize,
+  offset: u32,
+  length: u32,
+  transhdrlen: u32,
+  flags: u32,
+): i32 {
+  walk(FN___ip_append_data, 0)
+  const rt = changetype<rtable>(cork.dst)
+  const features = changetype<net_device>(rt.dev).features
+  const mtu = cork.gso_size ? IP_MAX_MTU : cork.fragsize
+  const optlen: u32 = cork.flags & IPCORK_OPT ? <u32>changetype<ip_options>(cork_opt(cork)).optlen : 0
+  const header = IP_HEADER_MIN + optlen
+  const most = (pmtudisc_ignore_df(cork_pmtudisc(sk, cork)) ? IP_MAX_MTU : mtu) - header
+  if (length > most || cork.length + length > most) return too_long(sk, daddr, mtu - optlen)
+
+  const run = changetype<append_run>(RUN)
+  run.sk = sk
+  run.rt = cork.dst
+  run.queue = changetype<usize>(cork_queue(cork))
+  run.kind = kind
+  run.from = from
+  run.offset = offset
+  run.length = length
+  run.transhdrlen = transhdrlen
+  run.flags = flags
+  run.mtu = mtu
+  run.header = header
+  run.maxfraglen = ((mtu - header) & ~7) + header
+  run.sg = features & NETIF_F_SG
+  const whole = transhdrlen && length + header <= mtu && (!(flags & MSG_MORE) || cork.gso_size)
+  run.csummode = whole && features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
+
+  cork.length += length
+  const err = append_all(run)
+  if (err) {
+    cork.length -= run.length
+    mib_inc(changetype<net>(rt.net), IPSTATS_MIB_OUTDISCARDS)
+  }
+  return err
+}
+
+/** Begins a datagram: the cork takes a reference to the route, and what the message asks for. 0 or -errno. */
+export function ip_setup_cork(sk: usize, cork: inet_cork, ipc: ipcm_cookie, rt: rtable): i32 {
+  walk(FN_ip_setup_cork, 0)
+  const pmtudisc = sk ? <u32>changetype<sock>(sk).pmtudisc : ipc.pmtudisc
+  const fragsize = pmtudisc_use_pmtu(pmtudisc) ? ipv4_mtu(rt) : changetype<net_device>(rt.dev).mtu
+  if (fragsize < IPV4_MIN_MTU) return -ENETUNREACH
+  cork.fragsize = fragsize
+  cork.flags = 0
+  if (ipc.opt) {
+    const optlen = <u32>changetype<ip_options>(ipc.opt).optlen
+    copy_bytes(cork_opt(cork), ipc.opt, <u32>IP_OPTIONS_DATA + optlen)
+    cork.flags = IPCORK_OPT
+    cork.addr = ipc.addr
+  }
+  dst_hold(changetype<usize>(rt))
+  cork.dst = changetype<usize>(rt)
+  cork.length = 0
+  cork.gso_size = ipc.gso_size
+  cork.ttl = <u32>max(ipc.ttl, 0)
+  cork.tos = ipc.tos
+  cork.mark = ipc.mark
+  cork.priority = ipc.priority
+  cork.transmit_time = ipc.transmit_time
+  cork.pmtudisc = ipc.pmtudisc
+  return 0
+}
+
+/** The cork lets go of its route: nothing is under construction. */
+export function ip_cork_release(cork: inet_cork): void {
+  cork.flags = 0
+  const dst = cork.dst
+  cork.dst = 0
+  if (dst) dst_release(dst)
+}
+
+/** Throws away the frames of a datagram that will not be sent. */
+export function __ip_flush_pending_frames(cork: inet_cork): void {
+  walk(FN___ip_flush_pending_frames, 0)
+  __skb_queue_purge_reason(cork_queue(cork), SKB_DROP_REASON_NOT_SPECIFIED, FN___ip_flush_pending_frames)
+  ip_cork_release(cork)
+}

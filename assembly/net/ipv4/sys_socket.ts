@@ -1,0 +1,216 @@
+// The system calls on sockets, as TypeScript makes them: handles for descriptors, pointers into Wasm memory, never a wait.
+// Mirrors net/socket.c. A call that would block answers -EAGAIN; an EV_SOCK event follows when it is worth another try.
+
+import { SLOT_ERR_UDP, slot_set } from '../../lib/boot.ts'
+import { net } from '../../include/net_namespace.ts'
+import { PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../../include/sock.ts'
+import { COST_SYSCALL, charge } from '../../kernel/cost.ts'
+import { walk } from '../../trace/trace.ts'
+import { EAFNOSUPPORT, EBADF, EINVAL, EOPNOTSUPP } from '../../uapi/errno.ts'
+import {
+  FN___sock_release,
+  FN___sys_bind,
+  FN___sys_connect,
+  FN___sys_connect_file,
+  FN___sys_getsockname,
+  FN___sys_getsockopt,
+  FN___sys_recvfrom,
+  FN___sys_sendto,
+  FN___sys_setsockopt,
+  FN___sys_shutdown,
+  FN___sys_socket,
+  FN___x64_sys_bind,
+  FN___x64_sys_connect,
+  FN___x64_sys_getpeername,
+  FN___x64_sys_getsockname,
+  FN___x64_sys_getsockopt,
+  FN___x64_sys_recvfrom,
+  FN___x64_sys_sendto,
+  FN___x64_sys_setsockopt,
+  FN___x64_sys_shutdown,
+  FN___x64_sys_socket,
+  FN_do_sock_getsockopt,
+  FN_do_sock_setsockopt,
+  FN_move_addr_to_kernel,
+  FN_move_addr_to_user,
+  FN_sock_close,
+  FN_sock_common_getsockopt,
+  FN_sock_common_setsockopt,
+  FN_sock_poll,
+  FN_sock_recvmsg,
+} from '../../uapi/functions.ts'
+import { AF_INET, SOCK_STREAM, SOL_SOCKET } from '../../uapi/socket.ts'
+import { sk_init, sockfd_lookup } from '../core/sock.ts'
+import { sock_getsockopt, sock_setsockopt } from '../core/sock_options.ts'
+import {
+  inet_bind,
+  inet_create,
+  inet_dgram_connect,
+  inet_getname,
+  inet_getsockopt,
+  inet_poll,
+  inet_recvmsg,
+  inet_release,
+  inet_send_prepare,
+  inet_sendmsg,
+  inet_setsockopt,
+  inet_shutdown,
+} from './af_inet.ts'
+import { udp_recv_batch, udp_send_batch } from './udp/batch.ts'
+import { udp_err } from './udp/err.ts'
+import { udp_table_init } from './udp/hash.ts'
+
+/** First number that is no socket type (SOCK_MAX). */
+const SOCK_TYPES: u32 = 11
+/** Longest address that a call may give (struct sockaddr_storage). */
+const SOCKADDR_STORAGE: u32 = 128
+
+/** Once at boot: sockets, UDP's tables, where ICMP errors about UDP go. False: out of memory. */
+export function sockets_init(): bool {
+  slot_set(SLOT_ERR_UDP, udp_err.index)
+  return sk_init() && udp_table_init()
+}
+
+function begin(handle: u32, fn: u32, inner: u32): sock {
+  charge(COST_SYSCALL, 0)
+  walk(fn, 0)
+  if (inner) walk(inner, 0)
+  return sockfd_lookup(handle)
+}
+
+function bad(sk: sock): bool {
+  return changetype<usize>(sk) == 0
+}
+
+/** A new socket's handle (above 0), or -errno. */
+export function sys_socket(net: net, family: u32, type: u32, protocol: u32): i32 {
+  charge(COST_SYSCALL, 0)
+  walk(FN___x64_sys_socket, 0)
+  walk(FN___sys_socket, 0)
+  if (type >= SOCK_TYPES || type < SOCK_STREAM) return -EINVAL
+  return family == AF_INET ? inet_create(net, type, protocol) : -EAFNOSUPPORT
+}
+
+/** Closes a handle; it is never given again. 0 or -EBADF. */
+export function sys_close(handle: u32): i32 {
+  const sk = begin(handle, FN_sock_close, 0)
+  if (bad(sk)) return -EBADF
+  walk(FN___sock_release, 0)
+  inet_release(sk)
+  return 0
+}
+
+/** addr: a sockaddr_in of addrlen bytes. 0 or -errno. */
+export function sys_bind(handle: u32, addr: usize, addrlen: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_bind, FN___sys_bind)
+  return bad(sk) ? -EBADF : inet_bind(sk, addr, addrlen)
+}
+
+/** addr: the peer's sockaddr_in; with AF_UNSPEC the socket forgets its peer. 0 or -errno. */
+export function sys_connect(handle: u32, addr: usize, addrlen: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_connect, FN___sys_connect)
+  if (bad(sk)) return -EBADF
+  walk(FN___sys_connect_file, 0)
+  return inet_dgram_connect(sk, addr, addrlen)
+}
+
+/** Sends the message at msg (a msghdr). The length, or -errno. */
+export function sys_sendmsg(handle: u32, msg: usize, flags: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_sendto, FN___sys_sendto)
+  if (bad(sk)) return -EBADF
+  const m = changetype<msghdr>(msg)
+  if (m.msg_namelen > SOCKADDR_STORAGE) return -EINVAL
+  if (m.msg_name) walk(FN_move_addr_to_kernel, 0)
+  return inet_sendmsg(sk, m, flags)
+}
+
+/**
+ * Reads into the message at msg (a msghdr): namelen, controllen and flags are answered. The length, or -errno; after an
+ * error only the pointers are as they were.
+ */
+export function sys_recvmsg(handle: u32, msg: usize, flags: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_recvfrom, FN___sys_recvfrom)
+  if (bad(sk)) return -EBADF
+  walk(FN_sock_recvmsg, 0)
+  const m = changetype<msghdr>(msg)
+  const control = m.msg_control
+  m.msg_flags = 0
+  const answer = inet_recvmsg(sk, m, flags)
+  m.msg_controllen = <u32>(m.msg_control - control)
+  m.msg_control = control
+  if (answer >= 0 && m.msg_name) walk(FN_move_addr_to_user, 0)
+  return answer
+}
+
+/** Reads many datagrams at once; the layout is in udp/batch.ts. How many, or -errno. */
+export function sys_recv_batch(handle: u32, out: usize, max: u32, bytes: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_recvfrom, FN___sys_recvfrom)
+  if (bad(sk)) return -EBADF
+  return sk.sk_prot == PROT_UDP ? udp_recv_batch(sk, out, max, bytes) : -EOPNOTSUPP
+}
+
+/** Sends many datagrams at once; the layout is in udp/batch.ts. How many went, or -errno if the first did not. */
+export function sys_send_batch(handle: u32, from: usize, count: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_sendto, FN___sys_sendto)
+  if (bad(sk)) return -EBADF
+  if (sk.sk_prot != PROT_UDP) return -EOPNOTSUPP
+  const err = inet_send_prepare(sk)
+  return err ? err : udp_send_batch(sk, from, count)
+}
+
+/** An option's value is len bytes at ptr. 0 or -errno. */
+export function sys_setsockopt(handle: u32, level: u32, name: u32, ptr: usize, len: i32): i32 {
+  const sk = begin(handle, FN___x64_sys_setsockopt, FN___sys_setsockopt)
+  if (bad(sk)) return -EBADF
+  if (len < 0) return -EINVAL
+  walk(FN_do_sock_setsockopt, 0)
+  if (level == SOL_SOCKET) return sock_setsockopt(sk, name, ptr, len)
+  walk(FN_sock_common_setsockopt, 0)
+  return inet_setsockopt(sk, level, name, ptr, len)
+}
+
+/** Answers an option's value to ptr; lenp: the room there, then its length. 0 or -errno. */
+export function sys_getsockopt(handle: u32, level: u32, name: u32, ptr: usize, lenp: usize): i32 {
+  const sk = begin(handle, FN___x64_sys_getsockopt, FN___sys_getsockopt)
+  if (bad(sk)) return -EBADF
+  walk(FN_do_sock_getsockopt, 0)
+  if (level == SOL_SOCKET) return sock_getsockopt(sk, name, ptr, lenp)
+  walk(FN_sock_common_getsockopt, 0)
+  return inet_getsockopt(sk, level, name, ptr, lenp)
+}
+
+const NAME: usize = memory.data(16, 16)
+
+function answer_name(sk: sock, ptr: usize, lenp: usize, peer: bool): i32 {
+  if (bad(sk)) return -EBADF
+  if (load<i32>(lenp) < 0) return -EINVAL
+  const err = inet_getname(sk, NAME, peer)
+  if (err) return err
+  memory.copy(ptr, NAME, min<u32>(load<u32>(lenp), SOCKADDR_IN_SIZE))
+  store<u32>(lenp, SOCKADDR_IN_SIZE)
+  return 0
+}
+
+/** The socket's name as a sockaddr_in, cut to the room that lenp says; lenp is then its real length. 0 or -errno. */
+export function sys_getsockname(handle: u32, ptr: usize, lenp: usize): i32 {
+  return answer_name(begin(handle, FN___x64_sys_getsockname, FN___sys_getsockname), ptr, lenp, false)
+}
+
+export function sys_getpeername(handle: u32, ptr: usize, lenp: usize): i32 {
+  return answer_name(begin(handle, FN___x64_sys_getpeername, 0), ptr, lenp, true)
+}
+
+/** how: SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. 0 or -errno. */
+export function sys_shutdown(handle: u32, how: u32): i32 {
+  const sk = begin(handle, FN___x64_sys_shutdown, FN___sys_shutdown)
+  return bad(sk) ? -EBADF : inet_shutdown(sk, how)
+}
+
+/** EPOLL* bits of what can be done without waiting, 0 for a closed handle. From now on changes bring an event again. */
+export function sys_poll(handle: u32): u32 {
+  const sk = sockfd_lookup(handle)
+  if (bad(sk)) return 0
+  walk(FN_sock_poll, 0)
+  sk.ready &= ~SOCK_READY_QUEUED
+  return inet_poll(sk)
+}

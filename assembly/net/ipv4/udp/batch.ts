@@ -1,0 +1,140 @@
+// Many datagrams in one call: columns and payloads in the caller's memory, no object and no crossing for each.
+// What it counts and charges is what a loop of udp_recvmsg would.
+
+import { htons, ntohs } from '../../../lib/byteorder.ts'
+import { copy_bytes, csum_fold, csum_partial_copy } from '../../../lib/checksum.ts'
+import { udphdr } from '../../../include/headers.ts'
+import { iphdr } from '../../../include/ip.ts'
+import { mib_add, mib_inc, net } from '../../../include/net_namespace.ts'
+import { SKB_ENDED_DELIVERED, sk_buff } from '../../../include/skbuff.ts'
+import { SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock, sockaddr_in } from '../../../include/sock.ts'
+import { COST_COPY, charge } from '../../../kernel/cost.ts'
+import { walk } from '../../../trace/trace.ts'
+import { SKB_DROP_REASON_UDP_CSUM } from '../../../uapi/dropreason.ts'
+import { EMSGSIZE } from '../../../uapi/errno.ts'
+import { FN_skb_consume_udp, FN_udp_recvmsg } from '../../../uapi/functions.ts'
+import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../../uapi/snmp.ts'
+import { AF_INET } from '../../../uapi/socket.ts'
+import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_iter } from '../../core/datagram.ts'
+import {
+  __skb_dequeue,
+  consume_skb,
+  kfree_skb_reason,
+  skb_network_header,
+  skb_transport_header,
+} from '../../core/skbuff.ts'
+import { skb_csum_unnecessary } from '../../core/skbuff_data.ts'
+import { sk_receive_queue, sock_error } from '../../core/sock.ts'
+import { udp_rmem_release } from './recv.ts'
+import { udp_sendmsg } from './send.ts'
+
+/**
+ * The caller's memory, for up to max datagrams; every column is u32[max]; a batch to send needs no ifindex:
+ *
+ *  0        4*max     8*max    12*max    16*max     20*max
+ *  | length | address | port   | offset  | ifindex  | payloads ...
+ *
+ * address in network order as it lies, port of the sender as a number, offset of the payload from the begin of the memory.
+ */
+export const BATCH_COLUMNS: u32 = 5
+
+/** Copies a datagram's payload and verifies it if nobody has. False: its checksum is wrong. */
+function payload_out(skb: sk_buff, to: usize, len: u32): bool {
+  if (skb.data_len) {
+    if (!skb_csum_unnecessary(skb)) return skb_copy_and_csum_datagram_msg(skb, 0, to, len) == 0
+    skb_copy_datagram_iter(skb, 0, to, len)
+    return true
+  }
+  if (skb_csum_unnecessary(skb)) {
+    copy_bytes(to, skb.data, len)
+    return true
+  }
+  return csum_fold(csum_partial_copy(skb.data, to, len, skb.csum)) == 0
+}
+
+/** The first packet leaves the queue; its memory is given back as for any reader. */
+function take(sk: sock, skb: sk_buff): void {
+  if (sk.reader_len == 0) sk.reader_len = sk.rq_len
+  __skb_dequeue(sk_receive_queue(sk))
+  sk.reader_len -= 1
+  udp_rmem_release(sk, <i32>skb.truesize)
+}
+
+function bad_checksum(sk: sock, skb: sk_buff): void {
+  const owner = changetype<net>(sk.net)
+  sk.sk_drops += 1
+  mib_inc(owner, UDP_MIB_CSUMERRORS)
+  mib_inc(owner, UDP_MIB_INERRORS)
+  kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM, FN_udp_recvmsg)
+}
+
+/**
+ * Reads up to max datagrams into bytes bytes at out. Answers how many (0: none waits), or -errno: the pending error;
+ * -EMSGSIZE: the memory is too small for the first one, which stays in the queue.
+ */
+export function udp_recv_batch(sk: sock, out: usize, max: u32, bytes: u32): i32 {
+  if (sk.sk_err) return sock_error(sk)
+  const column = (<usize>max) << 2
+  const head = max * (BATCH_COLUMNS << 2)
+  if (head > bytes) return -EMSGSIZE
+  let at = head
+  let row = out
+  let count: u32 = 0
+  while (count < max && sk.rq_head) {
+    const skb = changetype<sk_buff>(sk.rq_head)
+    const len = skb.len
+    if (len > bytes - at) {
+      if (count == 0) return -EMSGSIZE
+      break
+    }
+    walk(FN_udp_recvmsg, changetype<usize>(skb))
+    take(sk, skb)
+    if (!payload_out(skb, out + at, len)) {
+      bad_checksum(sk, skb)
+      continue
+    }
+    store<u32>(row, len)
+    store<u32>(row + column, changetype<iphdr>(skb_network_header(skb)).saddr)
+    store<u32>(row + column * 2, ntohs(changetype<udphdr>(skb_transport_header(skb)).source))
+    store<u32>(row + column * 3, at)
+    store<u32>(row + column * 4, skb.skb_iif)
+    row += 4
+    at += len
+    count++
+    charge(COST_COPY, len)
+    walk(FN_skb_consume_udp, changetype<usize>(skb))
+    consume_skb(skb, SKB_ENDED_DELIVERED)
+  }
+  if (count) mib_add(changetype<net>(sk.net), UDP_MIB_INDATAGRAMS, count)
+  if (sk.rq_head == 0) sk.ready &= ~SOCK_READY_QUEUED
+  return <i32>count
+}
+
+const MSG: usize = memory.data(32, 16)
+const TO: usize = memory.data(16, 16)
+
+/**
+ * Sends up to count datagrams from memory at from, laid out as above: columns u32[count] of length, address (0: the
+ * connection's), port and offset. Answers how many went before the first that did not, or its -errno if none did.
+ */
+export function udp_send_batch(sk: sock, from: usize, count: u32): i32 {
+  const column = (<usize>count) << 2
+  const msg = changetype<msghdr>(MSG)
+  const sin = changetype<sockaddr_in>(TO)
+  memory.fill(MSG, 0, offsetof<msghdr>())
+  memory.fill(TO, 0, SOCKADDR_IN_SIZE)
+  sin.sin_family = <u16>AF_INET
+  for (let i: u32 = 0; i < count; i++) {
+    const row = from + ((<usize>i) << 2)
+    const address = load<u32>(row + column)
+    sin.sin_addr = address
+    sin.sin_port = htons(load<u32>(row + column * 2))
+    msg.msg_name = address ? TO : 0
+    msg.msg_namelen = address ? SOCKADDR_IN_SIZE : 0
+    msg.iov_len = load<u32>(row)
+    msg.iov_base = from + load<u32>(row + column * 3)
+    const sent = udp_sendmsg(sk, msg, 0)
+    if (sent < 0) return i ? <i32>i : sent
+  }
+  return <i32>count
+}

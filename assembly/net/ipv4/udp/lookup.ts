@@ -1,0 +1,123 @@
+// Which socket a datagram is for: the flow's own, else the best of its address, else of any address.
+// Mirrors __udp4_lib_lookup of net/ipv4/udp.c. Left out: l3mdev, choice by eBPF.
+
+import { net } from '../../../include/net_namespace.ts'
+import { rtable } from '../../../include/dst.ts'
+import { sk_buff } from '../../../include/skbuff.ts'
+import { TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
+import { boot } from '../../../lib/boot.ts'
+import { walk } from '../../../trace/trace.ts'
+import { FN___udp4_lib_lookup, FN_inet_lookup_reuseport, FN_udp4_lib_lookup2 } from '../../../uapi/functions.ts'
+import { NO_SOCK } from '../../core/sock.ts'
+import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
+import { ip_mc_sf_allow } from '../igmp.ts'
+import { udp_ehashfn, udp_has_hash4, udp_hashslot, udp_hashslot2, udp_hashslot4 } from './hash.ts'
+
+/** The device by which it came in, as sockets see it: for what we sent to ourselves the one it was to leave by. */
+export function inet_iif(skb: sk_buff): u32 {
+  if (skb.dst) {
+    const iif = changetype<rtable>(skb.dst).rt_iif
+    if (iif) return iif
+  }
+  return skb.skb_iif
+}
+
+/** How well a socket of the right port and address fits: the more it insists on the better, -1 not at all. */
+function compute_score(sk: sock, saddr: u32, sport: u32, dif: u32): i32 {
+  let score = 2
+  if (sk.inet_daddr) {
+    if (sk.inet_daddr != saddr) return -1
+    score += 4
+  }
+  if (sk.inet_dport) {
+    if (<u32>sk.inet_dport != sport) return -1
+    score += 4
+  }
+  if (sk.sk_bound_dev_if) {
+    if (sk.sk_bound_dev_if != dif) return -1
+    score += 4
+  }
+  return score + i32(sk.sk_incoming_cpu == <i32>boot.cpu)
+}
+
+/** The best of those bound to daddr (0: to any address) and port hnum; members of a group by the hash of the flow. */
+function udp4_lib_lookup2(net: net, saddr: u32, sport: u32, local: u32, daddr: u32, hnum: u32, dif: u32): sock {
+  walk(FN_udp4_lib_lookup2, 0)
+  let result = NO_SOCK
+  let badness = 0
+  for (let p = load<usize>(udp_hashslot2(net, local, hnum)); p; p = changetype<sock>(p).hash2_next) {
+    const sk = changetype<sock>(p)
+    if (sk.inet_num != hnum || sk.inet_rcv_saddr != local || sk.net != changetype<usize>(net)) continue
+    const score = compute_score(sk, saddr, sport, dif)
+    if (score <= badness) continue
+    badness = score
+    result = sk
+    if (sk.sk_state == <u8>TCP_ESTABLISHED) continue
+    walk(FN_inet_lookup_reuseport, 0)
+    if (sk.sk_reuseport_cb == 0) continue
+    const chosen = reuseport_select_sock(sk, udp_ehashfn(daddr, hnum, saddr, sport))
+    if (changetype<usize>(chosen) == 0) continue
+    result = chosen
+    // A group with connected members is looked at to its end: one of them may fit better.
+    if (!reuseport_has_conns(sk)) return chosen
+    badness = compute_score(chosen, saddr, sport, dif)
+  }
+  return result
+}
+
+/** The socket connected to exactly this flow. */
+export function udp4_lib_lookup4(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
+  for (
+    let p = load<usize>(udp_hashslot4(udp_ehashfn(daddr, hnum, saddr, sport)));
+    p;
+    p = changetype<sock>(p).hash4_next
+  ) {
+    const sk = changetype<sock>(p)
+    if (sk.inet_num != hnum || <u32>sk.inet_dport != sport || sk.inet_daddr != saddr) continue
+    if (sk.inet_rcv_saddr != daddr || sk.net != changetype<usize>(net)) continue
+    if (sk.sk_bound_dev_if == 0 || sk.sk_bound_dev_if == dif) return sk
+  }
+  return NO_SOCK
+}
+
+/**
+ * The socket for a datagram from saddr:sport to daddr and local port hnum (host order) that came by device dif.
+ * NO_SOCK: nobody listens.
+ */
+export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
+  walk(FN___udp4_lib_lookup, 0)
+  if (udp_has_hash4()) {
+    const sk = udp4_lib_lookup4(net, saddr, sport, daddr, hnum, dif)
+    if (changetype<usize>(sk)) return sk
+  }
+  const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
+  if (changetype<usize>(sk)) return sk
+  return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif)
+}
+
+/** Does the socket take a broadcast or multicast from rmt to loc? */
+export function __udp_is_mcast_sock(net: net, sk: sock, loc: u32, hnum: u32, rmt: u32, sport: u32, dif: u32): bool {
+  if (sk.inet_num != hnum || sk.net != changetype<usize>(net)) return false
+  if (sk.inet_daddr && sk.inet_daddr != rmt) return false
+  if (sk.inet_dport && <u32>sk.inet_dport != sport) return false
+  if (sk.inet_rcv_saddr && sk.inet_rcv_saddr != loc) return false
+  if (sk.sk_bound_dev_if && sk.sk_bound_dev_if != dif) return false
+  return ip_mc_sf_allow(sk, loc, rmt, dif)
+}
+
+/** Chains with more sockets than this are not searched for the one member of a group. */
+const MCAST_DEMUX_MAX: u32 = 10
+
+/** The only socket that takes a multicast from rmt to loc; NO_SOCK: none, or several. */
+export function __udp4_lib_mcast_demux_lookup(net: net, rmt: u32, sport: u32, loc: u32, hnum: u32, dif: u32): sock {
+  let result = NO_SOCK
+  let seen: u32 = 0
+  for (let p = load<usize>(udp_hashslot(net, hnum)); p; p = changetype<sock>(p).sk_next) {
+    const sk = changetype<sock>(p)
+    if (++seen > MCAST_DEMUX_MAX) return NO_SOCK
+    if (!__udp_is_mcast_sock(net, sk, loc, hnum, rmt, sport, dif)) continue
+    if (changetype<usize>(result)) return NO_SOCK
+    result = sk
+  }
+  return result
+}

@@ -1,0 +1,310 @@
+// The spine: a packet's way from a device to its protocol, station by station, as the kernel's diagrams draw it.
+// Stations answer whether the packet goes on; here they are called in order. The way out is a chain of calls of its own
+// that begins in net/ipv4/ip_output. Mirrors the order of net/core/dev.c, net/ipv4/ip_input.c and igb_main.c.
+
+import { igb_clean_tx_irq, igb_next_rx, igb_rx_waiting, igb_tx_waiting } from './drivers/net/igb.ts'
+import { igb_ring } from './drivers/net/igb_ring.ts'
+import { tun_dequeue_rx, tun_get_user, tun_napi, tun_polled, tun_queue_rx } from './drivers/net/tun.ts'
+import { DST_IN_ERROR, DST_IN_FORWARD, DST_IN_LOCAL_DELIVER, rtable } from './include/dst.ts'
+import { IPSKB_MULTIPATH, inet_skb_parm, ip_is_fragment, iphdr } from './include/ip.ts'
+import { mib_inc, net } from './include/net_namespace.ts'
+import { NAPI_KIND_BACKLOG, NAPI_KIND_IGB, PTYPE_ARP, PTYPE_IP, napi_struct, net_device } from './include/netdevice.ts'
+import { SKB_CB, sk_buff } from './include/skbuff.ts'
+import { softnet_data } from './include/softnet.ts'
+import { COST_RX, charge } from './kernel/cost.ts'
+import { IS_ERR } from './lib/err.ts'
+import { boot } from './lib/boot.ts'
+import { walk } from './trace/trace.ts'
+import { SKB_DROP_REASON_NOT_SPECIFIED } from './uapi/dropreason.ts'
+import {
+  FN___napi_poll,
+  FN___netif_receive_skb,
+  FN___netif_receive_skb_list_core,
+  FN___netif_receive_skb_one_core,
+  FN_dev_gro_receive,
+  FN_dst_discard,
+  FN_igb_clean_rx_irq,
+  FN_igb_poll,
+  FN_ip_list_rcv,
+  FN_ip_local_deliver,
+  FN_ip_local_deliver_finish,
+  FN_ip_protocol_deliver_rcu,
+  FN_ip_rcv,
+  FN_ip_sublist_rcv,
+  FN_ip_sublist_rcv_finish,
+  FN_napi_complete_done,
+  FN_napi_gro_receive,
+  FN_netif_receive_skb,
+  FN_netif_receive_skb_list_internal,
+  FN_process_backlog,
+  FN_raw_local_deliver,
+  FN_tun_napi_poll,
+} from './uapi/functions.ts'
+import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
+import { RTN_BROADCAST } from './uapi/rtnetlink.ts'
+import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
+import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP } from './uapi/socket.ts'
+import { napi_complete, napi_schedule } from './net/core/dev.ts'
+import { __netif_receive_skb_core } from './net/core/dev_receive.ts'
+import { dst_hold, dst_release } from './net/core/dst.ts'
+import { kfree_skb_reason, skb_pull } from './net/core/skbuff.ts'
+import { eth_type_trans } from './net/ethernet/eth.ts'
+import { nf_hook } from './net/netfilter/core.ts'
+import { arp_rcv } from './net/ipv4/arp.ts'
+import { icmp_rcv } from './net/ipv4/icmp/rcv.ts'
+import { igmp_rcv } from './net/ipv4/igmp.ts'
+import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './net/ipv4/ip_fragment.ts'
+import { ip_forward } from './net/ipv4/ip_forward.ts'
+import { ip_no_protocol, ip_rcv_core, ip_rcv_finish_core } from './net/ipv4/ip_input.ts'
+import { ip_error } from './net/ipv4/route/error.ts'
+import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
+import { udp_rcv } from './net/ipv4/udp/rcv.ts'
+
+/** How a packet came: in a batch of NAPI (list functions), or alone. */
+const BY_LIST: u32 = 1
+const ALONE: u32 = 0
+
+/**
+ * The route of the packet before, for the next one to the same destination (ip_list_rcv_finish): a stand-in packet with
+ * that dst, and what it was for.
+ */
+const HINT: usize = memory.data(offsetof<sk_buff>(), 16)
+const HINT_KEY: usize = memory.data(32, 16)
+
+@unmanaged
+@final
+class hint_key {
+  daddr: u32
+  tos: u32
+  genid: u32
+  dev: usize
+}
+
+function hint_forget(): void {
+  const hint = changetype<sk_buff>(HINT)
+  if (hint.dst) dst_release(hint.dst)
+  hint.dst = 0
+}
+
+/** The packet's destination is that of the packet before: its stand-in, else 0. */
+function hint_for(ip: iphdr, dev: net_device): sk_buff {
+  const key = changetype<hint_key>(HINT_KEY)
+  if (changetype<sk_buff>(HINT).dst == 0 || key.daddr != ip.daddr || key.tos != <u32>ip.tos)
+    return changetype<sk_buff>(0)
+  if (key.dev != changetype<usize>(dev) || key.genid != changetype<net>(dev.nd_net).rt_genid)
+    return changetype<sk_buff>(0)
+  return changetype<sk_buff>(HINT)
+}
+
+/** Remembers the way of a packet for the next one. Broadcasts and namespaces with own rules have none. */
+function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
+  const hint = changetype<sk_buff>(HINT)
+  const key = changetype<hint_key>(HINT_KEY)
+  const owner = changetype<net>(dev.nd_net)
+  if (hint.dst == skb.dst && key.daddr == ip.daddr && key.tos == <u32>ip.tos) return
+  hint_forget()
+  if (changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).flags & (<u16>IPSKB_MULTIPATH)) return
+  if (owner.fib_has_custom_rules || changetype<rtable>(skb.dst).rt_type == <u16>RTN_BROADCAST) return
+  dst_hold(skb.dst)
+  hint.dst = skb.dst
+  key.daddr = ip.daddr
+  key.tos = ip.tos
+  key.genid = owner.rt_genid
+  key.dev = changetype<usize>(dev)
+}
+
+/** A whole datagram for us goes to its protocol. */
+function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
+  const p = changetype<usize>(skb)
+  walk(FN_ip_local_deliver_finish, p)
+  const protocol = <u32>changetype<iphdr>(skb.data).protocol
+  skb_pull(skb, skb.transport_header - skb.network_header)
+  walk(FN_ip_protocol_deliver_rcu, p)
+  walk(FN_raw_local_deliver, p)
+  if (protocol == IPPROTO_UDP) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    udp_rcv(skb)
+  } else if (protocol == IPPROTO_TCP) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    tcp_v4_rcv(skb)
+  } else if (protocol == IPPROTO_ICMP) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    icmp_rcv(skb)
+  } else if (protocol == IPPROTO_IGMP) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    igmp_rcv(skb)
+  } else {
+    ip_no_protocol(skb, owner, false)
+  }
+}
+
+/** For us: fragments are put together, the LOCAL_IN point is passed. */
+function ip_local_deliver(part: sk_buff, owner: net): void {
+  walk(FN_ip_local_deliver, changetype<usize>(part))
+  let skb = part
+  if (ip_is_fragment(changetype<iphdr>(skb.data))) {
+    skb = ip_defrag(owner, part, IP_DEFRAG_LOCAL_DELIVER)
+    if (changetype<usize>(skb) == 0) return
+  }
+  if (nf_hook(owner, NF_INET_LOCAL_IN, skb, skb.dev, 0) <= 0) return
+  ip_local_deliver_finish(skb, owner)
+}
+
+/** Where the route sends it. */
+function dst_input(skb: sk_buff, owner: net): void {
+  const way = changetype<rtable>(skb.dst).input
+  if (way == DST_IN_LOCAL_DELIVER) ip_local_deliver(skb, owner)
+  else if (way == DST_IN_FORWARD) ip_forward(skb)
+  else if (way == DST_IN_ERROR) ip_error(skb)
+  else kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_dst_discard)
+}
+
+/** An IPv4 packet: checks, PRE_ROUTING, its way. */
+function ip_packet(received: sk_buff, how: u32): void {
+  const dev = changetype<net_device>(received.dev)
+  const owner = changetype<net>(dev.nd_net)
+  walk(how == BY_LIST ? FN_ip_list_rcv : FN_ip_rcv, changetype<usize>(received))
+  const skb = ip_rcv_core(received, owner)
+  if (changetype<usize>(skb) == 0) return
+  if (how == BY_LIST) walk(FN_ip_sublist_rcv, changetype<usize>(skb))
+  if (nf_hook(owner, NF_INET_PRE_ROUTING, skb, skb.dev, 0) <= 0) return
+
+  const ip = changetype<iphdr>(skb.data)
+  const hint = how == BY_LIST ? hint_for(ip, dev) : changetype<sk_buff>(0)
+  if (!ip_rcv_finish_core(owner, skb, dev, hint)) return
+  if (how == BY_LIST) {
+    hint_keep(skb, changetype<iphdr>(skb.data), dev)
+    walk(FN_ip_sublist_rcv_finish, changetype<usize>(skb))
+  }
+  dst_input(skb, owner)
+}
+
+/** A packet with its link header off: taps, then the protocol. */
+function receive(skb: sk_buff, how: u32): void {
+  charge(COST_RX, skb.len)
+  const type = __netif_receive_skb_core(skb)
+  if (type == PTYPE_IP) ip_packet(skb, how)
+  else if (type == PTYPE_ARP) arp_rcv(skb, changetype<net_device>(skb.dev))
+}
+
+/** A packet from a driver without NAPI, handled at once. */
+export function netif_receive_skb(skb: sk_buff): void {
+  walk(FN_netif_receive_skb, changetype<usize>(skb))
+  walk(FN___netif_receive_skb, changetype<usize>(skb))
+  walk(FN___netif_receive_skb_one_core, changetype<usize>(skb))
+  receive(skb, ALONE)
+}
+
+/** A packet from a poll: GRO holds nothing back yet, so it goes on as it is. */
+function napi_gro_receive(skb: sk_buff): void {
+  if (boot.trace_flags) {
+    const p = changetype<usize>(skb)
+    walk(FN_napi_gro_receive, p)
+    walk(FN_dev_gro_receive, p)
+    walk(FN_netif_receive_skb_list_internal, p)
+    walk(FN___netif_receive_skb_list_core, p)
+  }
+  receive(skb, BY_LIST)
+}
+
+/** A frame of a program on a TAP: len bytes at from. len, or -errno for the writer. */
+export function tun_write(dev: net_device, from: usize, len: u32): i32 {
+  const p = tun_get_user(dev, from, len)
+  if (IS_ERR(p)) return <i32>p
+  const skb = changetype<sk_buff>(p)
+  if (tun_polled(dev)) {
+    tun_queue_rx(dev, skb)
+    napi_schedule(tun_napi(dev))
+  } else {
+    netif_receive_skb(skb)
+  }
+  return <i32>len
+}
+
+/** One poll of a TAP: what was written since the last. */
+function tun_napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
+  walk(FN_tun_napi_poll, 0)
+  const dev = changetype<net_device>(napi.dev)
+  let work: u32 = 0
+  while (work < budget && boot.now < until) {
+    const skb = tun_dequeue_rx(dev)
+    if (changetype<usize>(skb) == 0) {
+      napi_done(napi)
+      return work
+    }
+    work++
+    napi_gro_receive(skb)
+  }
+  return work
+}
+
+/** One poll of an igb queue: what was sent is freed, what arrived goes up. */
+function igb_poll(napi: napi_struct, budget: u32, until: u64): u32 {
+  walk(FN_igb_poll, 0)
+  const ring = changetype<igb_ring>(napi.priv)
+  const dev = changetype<net_device>(ring.dev)
+  igb_clean_tx_irq(ring)
+  walk(FN_igb_clean_rx_irq, 0)
+  let work: u32 = 0
+  while (work < budget && boot.now < until) {
+    const skb = igb_next_rx(ring)
+    if (changetype<usize>(skb) == 0) {
+      napi_done(napi)
+      ring.irq_enabled = 1
+      return work
+    }
+    work++
+    skb.protocol = eth_type_trans(skb, dev)
+    napi_gro_receive(skb)
+  }
+  return work
+}
+
+function napi_done(napi: napi_struct): void {
+  walk(FN_napi_complete_done, 0)
+  napi_complete(napi)
+}
+
+/** One poll of a CPU's backlog: what netif_rx put there. */
+function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
+  walk(FN_process_backlog, 0)
+  const sd = changetype<softnet_data>(napi.priv)
+  let work: u32 = 0
+  while (work < budget && boot.now < until) {
+    const p = sd.input_head
+    if (p == 0) {
+      napi_complete(napi)
+      return work
+    }
+    const skb = changetype<sk_buff>(p)
+    sd.input_head = skb.next
+    if (skb.next == 0) sd.input_tail = 0
+    sd.input_qlen -= 1
+    skb.next = 0
+    work++
+    walk(FN___netif_receive_skb, p)
+    walk(FN___netif_receive_skb_one_core, p)
+    receive(skb, ALONE)
+  }
+  return work
+}
+
+/**
+ * Runs one poll of a NAPI context on this CPU: at most budget packets, until the virtual time until (ns). Answers the
+ * work done; the context is complete when its NAPI_STATE_SCHED is off.
+ */
+export function napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
+  walk(FN___napi_poll, 0)
+  let work: u32
+  if (napi.kind == NAPI_KIND_IGB) work = igb_poll(napi, budget, until)
+  else if (napi.kind == NAPI_KIND_BACKLOG) work = process_backlog(napi, budget, until)
+  else work = tun_napi_poll(napi, budget, until)
+  hint_forget()
+  return work
+}
+
+/** Has the hardware moved in frames, or sent some, that no poll has seen? Then its interrupt is due. */
+export function igb_interrupt_due(ring: igb_ring): bool {
+  const waiting = igb_rx_waiting(ring) || igb_tx_waiting(ring)
+  return waiting && ring.irq_enabled != 0
+}

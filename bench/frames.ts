@@ -1,0 +1,47 @@
+// Frames for the path benches: UDP datagrams of some flows, each different, one in 1024 with a bad UDP checksum.
+
+/** Flows, and different frames: a bench goes round them. */
+export const FLOWS = 16
+export const FRAMES = 1024
+/** Which frame of each round is bad. */
+export const BAD_FRAME = 517
+export const PORT = 9000
+
+export const HOST_MAC = '02:00:00:00:00:01'
+const HOST = [10, 0, 0, 1]
+const PEER = [10, 0, 0, 2]
+
+function sum(bytes: Uint8Array, from: number, to: number, start = 0): number {
+  let total = start
+  for (let i = from; i < to; i += 2) total += (bytes[i]! << 8) | (i + 1 < to ? bytes[i + 1]! : 0)
+  while (total >>> 16) total = (total & 0xffff) + (total >>> 16)
+  return total
+}
+
+/** One datagram of payload bytes in an Ethernet frame. */
+function frameOf(index: number, payload: number): Uint8Array {
+  const frame = new Uint8Array(Math.max(60, 42 + payload))
+  const view = new DataView(frame.buffer)
+  frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0])
+  frame.set([0x45, 0], 14)
+  view.setUint16(16, 28 + payload)
+  view.setUint16(18, index)
+  frame.set([0, 0, 64, 17], 20)
+  frame.set(PEER, 26)
+  frame.set(HOST, 30)
+  view.setUint16(24, ~sum(frame, 14, 34) & 0xffff)
+  view.setUint16(34, 20_000 + (index % FLOWS))
+  view.setUint16(36, PORT)
+  view.setUint16(38, 8 + payload)
+  for (let i = 0; i < payload; i++) frame[42 + i] = (index * 31 + i * 7) & 255
+  const pseudo = sum(frame, 26, 34, 17 + 8 + payload)
+  const check = ~sum(frame, 34, 42 + payload, pseudo) & 0xffff
+  view.setUint16(40, check === 0 ? 0xffff : check)
+  if (index === BAD_FRAME) view.setUint16(40, view.getUint16(40) ^ 0x5555 || 1)
+  return frame
+}
+
+/** The round of frames. */
+export function roundOf(payload: number): Uint8Array[] {
+  return Array.from({ length: FRAMES }, (_, index) => frameOf(index, payload))
+}

@@ -1,0 +1,106 @@
+// Path benches: packets per second through whole paths, by the public API. Counters and trace points are in place, tracing is
+// off; one frame in 1024 is bad, and a bench that does not drop exactly those fails.
+
+import {
+  type FrameBatch,
+  type Host,
+  type Lab,
+  type Nic,
+  type UdpSocket,
+  encodeBatch,
+  lab as makeLab,
+} from '../src/index.ts'
+import { FRAMES, HOST_MAC, PORT, roundOf } from './frames.ts'
+import { type Figure, type Work, figure } from './report.ts'
+
+/** Frames that arrive at once; the ring holds twice as many. */
+const BURST = 256
+const RING = 512
+/** Packets before the first sample: Wasm is compiled well only after a while. */
+const WARM_UP = 200_000
+const SAMPLES = 15
+
+interface PathBench {
+  name: string
+  payload: number
+  /** Packets of one sample: a multiple of FRAMES. */
+  packets: number
+}
+
+export const pathBenches: PathBench[] = [
+  { name: 'udp-rx-64', payload: 18, packets: FRAMES * 512 },
+  { name: 'udp-rx-1472', payload: 1472, packets: FRAMES * 192 },
+]
+
+interface Setup {
+  lab: Lab
+  host: Host
+  nic: Nic
+  socket: UdpSocket
+  bursts: FrameBatch[]
+}
+
+async function setUp(bench: PathBench): Promise<Setup> {
+  const lab = await makeLab({ seed: 1, memoryMb: 64 })
+  const host = lab.host('host')
+  const nic = host.nic('eth0', { mac: HOST_MAC, ring: RING })
+  host.addr.add('eth0', '10.0.0.1/24')
+  host.link('eth0', { up: true })
+  host.neigh.add({ dev: 'eth0', ip: '10.0.0.2', mac: '02:00:00:00:00:02' })
+  const socket = host.udp({ port: PORT, options: { SO_RCVBUF: 1 << 21 } })
+  const round = roundOf(bench.payload)
+  const bursts = Array.from({ length: FRAMES / BURST }, (_, i) => encodeBatch(round.slice(i * BURST, (i + 1) * BURST)))
+  lab.run()
+  return { lab, host, nic, socket, bursts }
+}
+
+/** Plays rounds until packets are in; answers what came out at the socket. */
+function playPackets({ lab, nic, socket, bursts }: Setup, packets: number): { read: number; bytes: number } {
+  let read = 0
+  let bytes = 0
+  for (let sent = 0; sent < packets; sent += FRAMES) {
+    for (const burst of bursts) {
+      nic.rx(burst)
+      lab.run()
+      for (let batch = socket.recvBatch(BURST); batch; batch = socket.recvBatch(BURST)) {
+        read += batch.count
+        bytes += batch.offsets[batch.count - 1]! + batch.lengths[batch.count - 1]!
+      }
+    }
+  }
+  return { read, bytes }
+}
+
+function assertWork(bench: PathBench, packets: number, read: number): Work {
+  const dropped = packets / FRAMES
+  if (read !== packets - dropped) {
+    throw new Error(
+      `${bench.name}: ${read} of ${packets} packets arrived; exactly ${dropped} bad ones should be missing`,
+    )
+  }
+  return { packets, bytes: packets * Math.max(60, 42 + bench.payload), dropped }
+}
+
+/** Runs a path bench. Throws when other packets were dropped than the bad ones. */
+export async function runPath(bench: PathBench, samples = SAMPLES): Promise<Figure> {
+  const setup = await setUp(bench)
+  try {
+    const warm = Math.ceil(WARM_UP / FRAMES) * FRAMES
+    assertWork(bench, warm, playPackets(setup, warm).read)
+    const rates: number[] = []
+    let work: Work | undefined
+    for (let i = 0; i < samples; i++) {
+      const before = process.hrtime.bigint()
+      const { read } = playPackets(setup, bench.packets)
+      rates.push(bench.packets / (Number(process.hrtime.bigint() - before) / 1e9))
+      work = assertWork(bench, bench.packets, read)
+    }
+    const bad = setup.host.drops().filter(({ reason }) => reason === 'UDP_CSUM')
+    const lost = bad.reduce((sum, { count }) => sum + count, 0)
+    const expected = (warm + samples * bench.packets) / FRAMES
+    if (lost !== expected) throw new Error(`${bench.name}: ${lost} drops for UDP_CSUM, expected ${expected}`)
+    return figure(bench.name, 'packets/s', rates, work)
+  } finally {
+    await setup.lab.close()
+  }
+}

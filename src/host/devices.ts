@@ -1,0 +1,145 @@
+// Handles of devices: a TAP, whose frames a program writes and reads, and a NIC, which has rings, an interrupt and a cable.
+
+import { type FrameBatch, type Frames, type SentFrames, decodeFrames } from '../drivers/net/frames.ts'
+import { type NicAt, receive, receiveRecords } from '../drivers/net/nic.ts'
+import { type Written, readTap, writeTap } from '../drivers/net/tap.ts'
+import { takeSent } from '../drivers/net/wire.ts'
+import type { Machine } from '../kernel/machine.ts'
+import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
+import { type LinkInfo, deviceByIndex, linkInfo } from '../net/dev.ts'
+import { type LinkChange, setCarrier, setLink } from '../net/rtnetlink/link.ts'
+import { systemError } from '../wasm/errors.ts'
+
+export type { FrameBatch, Frames, FrameColumns, SentFrames } from '../drivers/net/frames.ts'
+export type { Written } from '../drivers/net/tap.ts'
+
+/** A device of a host, known by namespace and index. */
+export class Device {
+  readonly #machine: Machine
+  readonly #namespace: number
+  readonly ifindex: number
+  readonly name: string
+
+  constructor(machine: Machine, namespace: number, device: DeviceState) {
+    this.#machine = machine
+    this.#namespace = namespace
+    this.ifindex = device.ifindex
+    this.name = device.name
+  }
+
+  protected get machine(): Machine {
+    return this.#machine
+  }
+
+  protected get namespace(): NamespaceState {
+    return this.#machine.namespace(this.#namespace)
+  }
+
+  protected get state(): DeviceState {
+    const found = deviceByIndex(this.namespace, this.ifindex)
+    if (!found) throw systemError('ENODEV', 'device', `${this.name}: the restored lab has no such device`)
+    return found
+  }
+
+  /** For lab.link. */
+  get end(): LinkEnd {
+    return { host: this.#machine.id, namespace: this.#namespace, ifindex: this.ifindex }
+  }
+
+  /** Flags, MTU, MAC, carrier and statistics, as `ip -s link` shows them. */
+  info(): LinkInfo {
+    return linkInfo(this.#machine, this.state)
+  }
+
+  /** Changes it, as `ip link set`. */
+  set(change: LinkChange): void {
+    setLink(this.#machine, this.namespace, this.name, change)
+  }
+}
+
+/** A TAP: what is written is received by the host at once, and what the host sends waits for the reader. */
+export class Tap extends Device {
+  /** Frames from the wire, one after the other. What the driver would not take: errno's name by index. */
+  rx(frames: Frames): Written {
+    return writeTap(this.machine, this.state, frames)
+  }
+
+  /** Frames that the host sent since the last time, in order. */
+  tx(): Uint8Array<ArrayBuffer>[] {
+    return readTap(this.machine, this.state)
+  }
+}
+
+/** A NIC. Plugged into a wire by lab.link, or attached to the program, which then is the wire's other end. */
+export class Nic extends Device {
+  get #at(): NicAt {
+    const device = this.state
+    if (!device.nic) throw systemError('ENODEV', 'nic', `${this.name} is no NIC`)
+    return { machine: this.machine, namespace: this.namespace, device, nic: device.nic }
+  }
+
+  /**
+   * Frames arrive at the given virtual times (ns, rising, not before now), all at once when there are none. They are
+   * received when the lab's clock gets there: lab.advance, lab.run. What comes faster than the ring is emptied is lost
+   * (rx_missed_errors). EINVAL on a wire.
+   */
+  rx(frames: Frames | FrameBatch): void {
+    const at = this.#at
+    if (at.nic.peer.kind === 'link') throw systemError('EINVAL', 'rx', `${this.name} is plugged into a wire`)
+    if (!('records' in frames)) receive(at, frames)
+    else if (at.nic.napis.length > 1)
+      throw systemError('EINVAL', 'rx', `${this.name} has several queues: a batch is for one`)
+    else receiveRecords(at, [frames.records])
+  }
+
+  /** Frames that left since the last time, in order. */
+  tx(): Uint8Array<ArrayBuffer>[] {
+    const { count, data, offsets, lengths } = this.txBatch()
+    return Array.from({ length: count }, (_, i) => data.slice(offsets[i], offsets[i]! + lengths[i]!))
+  }
+
+  /** The same as columns, with the times at which they left. */
+  txBatch(): SentFrames {
+    return takeSent(this.#at)
+  }
+
+  /** Makes the program the other end of the cable: rx and tx. Carrier comes. */
+  attach(): this {
+    const at = this.#at
+    if (at.nic.peer.kind === 'link') throw systemError('EBUSY', 'attach', `${this.name} is plugged into a wire`)
+    if (at.nic.peer.kind === 'none') at.nic.peer = { kind: 'user', sent: [] }
+    setCarrier(this.machine, at.device, true)
+    return this
+  }
+
+  /** What the hardware counts beside the device's statistics: frames for others, and receive checksums, over all queues. */
+  hardware(): { filtered: number; checksumGood: number; checksumBad: number } {
+    const { machine, device, nic } = this.#at
+    const { exports, memory, offsets } = machine.core
+    const sums = { filtered: 0, checksumGood: 0, checksumBad: 0 }
+    for (let queue = 0; queue < nic.napis.length; queue++) {
+      const ring = exports.igb_ring_at(device.ptr, queue)
+      sums.filtered += memory.readU32(ring + offsets.igb_ring.rx_filtered)
+      sums.checksumGood += memory.readU32(ring + offsets.igb_ring.rx_csum_good)
+      sums.checksumBad += memory.readU32(ring + offsets.igb_ring.rx_csum_err)
+    }
+    return sums
+  }
+
+  /** Frames that are on their way into the arrival FIFO, and have not been taken by it yet. */
+  get pending(): number {
+    return this.#at.nic.inbox.reduce(
+      (sum, queue) => sum + queue.reduce((frames, { bytes, at }) => frames + decodeFrames([bytes.slice(at)]).count, 0),
+      0,
+    )
+  }
+
+  /** Smallest distance of two interrupts of a queue in ns (ethtool -C rx-usecs), 0: each arrival raises one. */
+  set interruptInterval(ns: number) {
+    this.#at.nic.itr = ns
+  }
+
+  get interruptInterval(): number {
+    return this.#at.nic.itr
+  }
+}

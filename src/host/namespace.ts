@@ -1,0 +1,240 @@
+// A network namespace as a user sees it: devices, addresses, routes, rules, neighbours, sysctls, sockets, and what can be
+// read of it. A handle: state is in the core and in the lab's plain state.
+
+import type { Machine } from '../kernel/machine.ts'
+import { inProcess } from '../kernel/softirq.ts'
+import type { DeviceState, NamespaceState } from '../kernel/state.ts'
+import { type LinkInfo, createNic, createTap, linkInfo, requireDevice } from '../net/dev.ts'
+import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
+import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
+import {
+  type NeighbourInfo,
+  type NeighbourSpec,
+  delNeighbour,
+  listNeighbours,
+  setNeighbour,
+} from '../net/rtnetlink/neigh.ts'
+import { type RouteInfo, type RouteQuery, getRoute, listRoutes } from '../net/rtnetlink/route_get.ts'
+import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
+import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
+import { readSysctl, sysctlNames, writeSysctl } from '../net/sysctl.ts'
+import { type SocketType, Socket, openSocket } from '../socket/socket.ts'
+import { type UdpOptions, UdpSocket } from '../socket/udp_socket.ts'
+import { integer, parseTime } from '../wasm/encode.ts'
+import { systemError } from '../wasm/errors.ts'
+import { type Account, type Drop, readAccount, readCounters, readDrops } from './counters.ts'
+import { Device, Nic, Tap } from './devices.ts'
+import { readProc } from './proc_files.ts'
+
+/** A TAP. */
+export interface TapOptions {
+  /** Made from host and index unless given. */
+  mac?: string
+  mtu?: number
+  /** Frames of one rx are polled together, 64 at a time (IFF_NAPI). */
+  napi?: boolean
+  /** False: it is made without carrier. */
+  carrier?: boolean
+}
+
+/** A NIC. */
+export interface NicOptions {
+  mac?: string
+  mtu?: number
+  /** Receive queues, 1 to 16; their interrupts go round the CPUs. */
+  queues?: number
+  /** Descriptors of a ring, a power of two from 64 to 4096; 256 unless given. */
+  ring?: number
+  /** Smallest distance of two interrupts (ITR): ns or '50us'; 0 unless given. */
+  interruptInterval?: number | string
+  /** False: nothing is at its other end yet; lab.link plugs it in. */
+  attached?: boolean
+}
+
+/** `ip address`. */
+export interface AddressCommands {
+  add(dev: string, address: AddressSpec): void
+  del(dev: string, address: AddressSpec): void
+}
+
+/** `ip route`. */
+export interface RouteCommands {
+  add(route: RouteSpec): void
+  append(route: RouteSpec): void
+  prepend(route: RouteSpec): void
+  replace(route: RouteSpec): void
+  change(route: RouteSpec): void
+  del(route: RouteSpec): void
+  /** What a packet would get. */
+  get(query: RouteQuery | string): RouteInfo
+  /** A table by name or number, or all. */
+  list(table?: number | string): RouteInfo[]
+}
+
+/** `ip rule`. */
+export interface RuleCommands {
+  add(rule: RuleSpec): void
+  del(rule: RuleSpec): void
+  list(): RuleInfo[]
+}
+
+/** `ip neighbour`. */
+export interface NeighbourCommands {
+  add(entry: NeighbourSpec): void
+  replace(entry: NeighbourSpec): void
+  change(entry: NeighbourSpec): void
+  del(entry: NeighbourSpec): void
+  list(): NeighbourInfo[]
+}
+
+/** A MAC for a device that was given none: locally administered, different for each host and index. */
+function macOf(machine: Machine, ifindex: number): string {
+  const parts = [2, 0, 0, machine.id >> 8, machine.id & 255, ifindex & 255]
+  return parts.map((part) => part.toString(16).padStart(2, '0')).join(':')
+}
+
+/** One network namespace of a host. */
+export class Namespace {
+  readonly #machine: Machine
+  readonly #id: number
+  /** '' for the first of a host. */
+  readonly netnsName: string
+  readonly addr: AddressCommands
+  readonly route: RouteCommands
+  readonly rule: RuleCommands
+  readonly neigh: NeighbourCommands
+
+  constructor(machine: Machine, namespace: NamespaceState) {
+    this.#machine = machine
+    this.#id = namespace.id
+    this.netnsName = namespace.name
+    const own = (): NamespaceState => machine.namespace(namespace.id)
+    this.addr = {
+      add: (dev, address) => addAddress(machine, own(), dev, address),
+      del: (dev, address) => delAddress(machine, own(), dev, address),
+    }
+    this.route = {
+      add: (route) => changeRoute(machine, own(), 'add', route),
+      append: (route) => changeRoute(machine, own(), 'append', route),
+      prepend: (route) => changeRoute(machine, own(), 'prepend', route),
+      replace: (route) => changeRoute(machine, own(), 'replace', route),
+      change: (route) => changeRoute(machine, own(), 'change', route),
+      del: (route) => changeRoute(machine, own(), 'del', route),
+      get: (query) => getRoute(machine, own(), typeof query === 'string' ? { to: query } : query),
+      list: (table) => listRoutes(machine, own(), table),
+    }
+    this.rule = {
+      add: (rule) => changeRule(machine, own(), 'add', rule),
+      del: (rule) => changeRule(machine, own(), 'del', rule),
+      list: () => listRules(machine, own()),
+    }
+    this.neigh = {
+      add: (entry) => setNeighbour(machine, own(), 'add', entry),
+      replace: (entry) => setNeighbour(machine, own(), 'replace', entry),
+      change: (entry) => setNeighbour(machine, own(), 'change', entry),
+      del: (entry) => delNeighbour(machine, own(), entry),
+      list: () => listNeighbours(machine, own()),
+    }
+  }
+
+  protected get machine(): Machine {
+    return this.#machine
+  }
+
+  protected get namespaceState(): NamespaceState {
+    return this.#machine.namespace(this.#id)
+  }
+
+  #handle(device: DeviceState): Device {
+    const Kind = device.kind === 'tap' ? Tap : device.kind === 'nic' ? Nic : Device
+    return new Kind(this.#machine, this.#id, device)
+  }
+
+  /** All devices, in order of their index. */
+  devices(): Device[] {
+    return this.namespaceState.devices.map((device) => this.#handle(device))
+  }
+
+  /** A device by its name: a Tap, a Nic, or lo. ENODEV. */
+  device(name: string): Device {
+    return this.#handle(requireDevice(this.namespaceState, name, 'device'))
+  }
+
+  /** Makes a TAP, down. EEXIST, EINVAL. */
+  tap(name: string, options: TapOptions = {}): Tap {
+    const { namespaceState: namespace, machine } = this
+    const mac = options.mac ?? macOf(machine, namespace.devices.length + 1)
+    const device = inProcess(machine, () => createTap(machine, namespace, name, mac, options.napi ?? false))
+    if (options.carrier === false) setLink(machine, namespace, name, { carrier: false })
+    if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
+    return new Tap(machine, this.#id, device)
+  }
+
+  /** Makes a NIC, down; its cable ends in the program (rx, tx) unless attached is false. EEXIST, EINVAL. */
+  nic(name: string, options: NicOptions = {}): Nic {
+    const { namespaceState: namespace, machine } = this
+    const { queues = 1, ring = 256, attached = true } = options
+    const mac = options.mac ?? macOf(machine, namespace.devices.length + 1)
+    const shape = {
+      mac,
+      queues: integer(queues, 1, 16, 'queues', 'nic'),
+      ring: integer(ring, 64, 4096, 'ring', 'nic'),
+      itr: parseTime(options.interruptInterval ?? 0, 'nic'),
+    }
+    const device = inProcess(machine, () => createNic(machine, namespace, name, shape))
+    setLink(machine, namespace, name, { carrier: false })
+    if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
+    const nic = new Nic(machine, this.#id, device)
+    return attached ? nic.attach() : nic
+  }
+
+  /** What `ip -s link` shows of a device; with a change, changes it first. ENODEV, EINVAL. */
+  link(name: string, change?: LinkChange): LinkInfo {
+    const { namespaceState: namespace, machine } = this
+    if (change) setLink(machine, namespace, name, change)
+    return linkInfo(machine, requireDevice(namespace, name, 'link'))
+  }
+
+  /** Reads a sysctl as text, or writes it. ENOENT for one that 6.18 does not have, EINVAL for a bad value, EACCES. */
+  sysctl(name: string, value?: string | number): string {
+    const { namespaceState: namespace, machine } = this
+    if (value !== undefined) inProcess(machine, () => writeSysctl(machine, namespace, name, value))
+    return name === 'net.ipv4.route.flush' ? '' : readSysctl(machine, namespace, name)
+  }
+
+  /** Names of all sysctls, sorted. */
+  sysctlNames(): string[] {
+    return sysctlNames(this.namespaceState)
+  }
+
+  /** Opens a socket. EAFNOSUPPORT, EPROTONOSUPPORT. */
+  socket(type: SocketType, protocol?: number | string): Socket {
+    return openSocket(this.#machine, this.#id, type, protocol)
+  }
+
+  /** A UDP socket, bound. EADDRINUSE, EADDRNOTAVAIL. */
+  udp(options: UdpOptions = {}): UdpSocket {
+    return new UdpSocket(this.socket('udp'), options)
+  }
+
+  /** Counters by nstat's names: those that are not 0, or all with {zeros: true}. */
+  counters(options: { zeros?: boolean } = {}): Record<string, number> {
+    return readCounters(this.#machine, this.namespaceState, options.zeros ?? false)
+  }
+
+  /** Which function dropped packets, why, of which device, on which CPU, and how many. */
+  drops(): Drop[] {
+    return readDrops(this.#machine, this.namespaceState)
+  }
+
+  /** Packets born and ended by kind, dropped by reason, and live. */
+  account(): Account {
+    return readAccount(this.#machine, this.namespaceState)
+  }
+
+  /** The text of a file below /proc/net or /proc/sys/net. ENOENT. */
+  proc(path: string): string {
+    if (!path.startsWith('/')) throw systemError('ENOENT', 'open', `${path}: the whole path, such as /proc/net/snmp`)
+    return readProc(this.#machine, this.namespaceState, path)
+  }
+}

@@ -1,0 +1,170 @@
+// A host at run time: its Wasm instance, its plain state, and the way in and out of the core. What the core leaves in its
+// event ring is drained after each call, and handed to the rooms above by a table of handlers.
+
+import { EV_IGB_TX, EV_LINKWATCH, EV_NAPI, EV_SOCK, EV_SOFTIRQ, NAPI_STATE_SCHED } from '../wasm/abi.ts'
+import type { Core } from '../wasm/core.ts'
+import { systemError } from '../wasm/errors.ts'
+import { beginsAt } from './cpu.ts'
+import type { CpuState, HostState, LabState, NamespaceState } from './state.ts'
+
+export const NET_TX_SOFTIRQ = 2
+export const NET_RX_SOFTIRQ = 3
+
+/** All of a lab that is not plain data. Machines are found by their host's id. */
+export interface Simulation {
+  state: LabState
+  readonly machines: Map<number, Machine>
+}
+
+/** What the rooms above do when the core or a softirq asks for it. */
+export interface Handlers {
+  /** NET_RX on a CPU. True: it was interrupted, and goes on at the CPU's busyUntil. */
+  netRx(machine: Machine, cpu: number): boolean
+  netTx(machine: Machine, cpu: number): void
+  /** Descriptors wait for the hardware of a NIC. */
+  transmit(machine: Machine, device: number, queue: number): void
+  /** Carrier of a device changed. */
+  linkChange(machine: Machine, device: number): void
+  /** Events were lost: look at everything. */
+  lookAtAll(machine: Machine): void
+}
+
+const EVENT_RECORD = 16
+
+/** One host of a lab. */
+export class Machine {
+  readonly simulation: Simulation
+  readonly id: number
+  readonly core: Core
+  readonly handlers: Handlers
+  /** Who waits for a socket to become ready, by handle. */
+  readonly wakers = new Map<number, Set<() => void>>()
+  #closed = false
+  #lab: LabState | undefined
+  #state: HostState | undefined
+
+  constructor(simulation: Simulation, id: number, core: Core, handlers: Handlers) {
+    this.simulation = simulation
+    this.id = id
+    this.core = core
+    this.handlers = handlers
+  }
+
+  /** Its plain state. ENODEV when the lab was restored to a time before the host. */
+  get state(): HostState {
+    const lab = this.simulation.state
+    if (this.#lab !== lab || !this.#state) {
+      this.#lab = lab
+      this.#state = lab.hosts.find((host) => host.id === this.id)
+    }
+    if (this.#closed || !this.#state)
+      throw systemError('ENODEV', 'host', 'the host is closed, or the restored lab has none of this name')
+    return this.#state
+  }
+
+  /** It is no more of the lab: handles answer ENODEV, and who waits is told. */
+  close(): void {
+    this.#closed = true
+    this.wakeAll()
+  }
+
+  get now(): number {
+    return this.simulation.state.clock.now
+  }
+
+  cpu(id: number): CpuState {
+    return this.state.cpus[id]!
+  }
+
+  namespace(id: number): NamespaceState {
+    const found = this.state.namespaces[id]
+    if (!found) throw systemError('ENOENT', 'netns', 'the restored lab has no such namespace')
+    return found
+  }
+
+  /** Is any row of the cost table set? Else work takes no time. */
+  get charged(): boolean {
+    return Object.keys(this.simulation.state.options.costs).length > 0
+  }
+
+  /** Before a call: sets the CPU, and the time at which its work begins. */
+  enter(cpu: CpuState, at = beginsAt(cpu, this.now)): void {
+    this.core.assertAlive()
+    this.core.memory.writeU32(this.core.boot('cpu'), cpu.id)
+    this.core.exports.set_time(at)
+  }
+
+  /** After a call: what it was charged, and what it left in the event ring. */
+  leave(cpu: CpuState): void {
+    if (this.charged) cpu.busyUntil = Math.max(cpu.busyUntil, this.core.now)
+    this.drain()
+  }
+
+  /** Handles what the core left in its event ring. */
+  drain(): void {
+    const { core } = this
+    const { memory } = core
+    const head = core.boot('event_head')
+    const tail = core.boot('event_tail')
+    let at = memory.readU32(tail)
+    while (at !== memory.readU32(head)) {
+      const slot = (at & memory.readU32(core.boot('event_mask'))) >>> 0
+      const p = memory.readU32(core.boot('event_ring')) + slot * EVENT_RECORD
+      const [kind, a, b, c] = [
+        memory.readU32(p),
+        memory.readU32(p + 4),
+        memory.readU32(p + 8),
+        memory.readU32(p + 12),
+      ] as const
+      at = (at + 1) >>> 0
+      memory.writeU32(tail, at)
+      this.#handle(kind, a, b, c)
+    }
+    const lost = core.boot('event_lost')
+    if (memory.readU32(lost) !== 0) {
+      memory.writeU32(lost, 0)
+      this.handlers.lookAtAll(this)
+      this.wakeAll()
+    }
+  }
+
+  #handle(kind: number, a: number, b: number, c: number): void {
+    if (kind === EV_NAPI) this.scheduleNapi(this.cpu(b), a)
+    else if (kind === EV_SOCK) this.wake(a)
+    else if (kind === EV_IGB_TX) this.handlers.transmit(this, a, b)
+    else if (kind === EV_LINKWATCH) this.handlers.linkChange(this, a)
+    else if (kind === EV_SOFTIRQ) {
+      const cpu = this.cpu(b)
+      if (a === NET_TX_SOFTIRQ && c !== 0) cpu.outputQueue.push(c)
+      cpu.pending |= 1 << a
+    }
+  }
+
+  /** Puts a NAPI context on a CPU's poll list and raises NET_RX. */
+  scheduleNapi(cpu: CpuState, napi: number): void {
+    cpu.pollList.push(napi)
+    cpu.pending |= 1 << NET_RX_SOFTIRQ
+  }
+
+  /** Is a NAPI context still scheduled, so its interrupt masked? */
+  napiScheduled(napi: number): boolean {
+    return (this.core.memory.readU32(napi + this.core.offsets.napi_struct.state) & NAPI_STATE_SCHED) !== 0
+  }
+
+  /** Tells who waits for a socket. */
+  wake(handle: number): void {
+    const waiting = this.wakers.get(handle)
+    if (!waiting) return
+    this.wakers.delete(handle)
+    for (const resolve of waiting) resolve()
+  }
+
+  wakeAll(): void {
+    for (const handle of [...this.wakers.keys()]) this.wake(handle)
+  }
+
+  /** Asks the core when its next timer fires. */
+  updateTimer(): void {
+    this.state.timerAt = this.core.exports.timer_next()
+  }
+}

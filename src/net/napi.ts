@@ -1,0 +1,89 @@
+// NET_RX and NET_TX: the poll list of a CPU, its budget, and queues that are to run again.
+// Mirrors net_rx_action, __napi_poll and net_tx_action of net/core/dev.c; a poll itself runs in Wasm (path.ts).
+
+import type { Machine } from '../kernel/machine.ts'
+import { NET_RX_SOFTIRQ } from '../kernel/machine.ts'
+import type { CpuState } from '../kernel/state.ts'
+import { nextEventTime } from '../kernel/time.ts'
+import { FN_net_rx_action } from '../../assembly/uapi/functions.ts'
+import { SYSCTL_CORE_NETDEV_BUDGET, SYSCTL_CORE_NETDEV_BUDGET_USECS } from '../../assembly/uapi/sysctl.ts'
+
+/** A sysctl of the machine: the first namespace keeps it. */
+function machineSysctl(machine: Machine, id: number): number {
+  const { core } = machine
+  return core.memory.readI32(machine.namespace(0).net + core.constants.NET_SYSCTL + 4 * id)
+}
+
+/** Adds to time_squeeze of /proc/net/softnet_stat. */
+function squeeze(machine: Machine, cpu: CpuState): void {
+  const { core } = machine
+  const softnet = core.memory.readU32(core.boot('softnet')) + cpu.id * core.constants.SOFTNET_SIZE
+  const p = softnet + core.offsets.softnet_data.time_squeeze
+  core.memory.writeU32(p, core.memory.readU32(p) + 1)
+}
+
+/** Time that work may take before jiffies has moved by usecs (usecs_to_jiffies rounds up). */
+function timeLimit(machine: Machine, start: number, usecs: number): number {
+  const tick = 1e9 / machine.simulation.state.options.hz
+  return (Math.floor(start / tick) + Math.ceil((usecs * 1000) / tick)) * tick
+}
+
+/** What a poll is followed by, before the next: the NIC's hardware gets to fill its arrival FIFO. */
+export type AfterPoll = (machine: Machine, napi: number) => void
+
+/**
+ * Polls what is on the CPU's list: each context up to its weight, all up to netdev_budget packets or netdev_budget_usecs.
+ * What has more goes to the end of the list, and NET_RX is raised again. True: the next interrupt of the machine was due
+ * during a poll, and NET_RX goes on after it.
+ */
+export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterPoll): boolean {
+  const { core } = machine
+  const cpu = machine.cpu(cpuId)
+  const { weight } = core.offsets.napi_struct
+  let list = cpu.pollList
+  cpu.pollList = []
+  const repoll: number[] = []
+  let budget = machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET)
+  machine.enter(cpu)
+  core.exports.trace_function(FN_net_rx_action)
+  const limit = timeLimit(machine, core.now, machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET_USECS))
+  let interrupted = false
+  while (!interrupted) {
+    if (!list.length && !repoll.length) {
+      // What a poll scheduled on this CPU is polled in the same go.
+      list = cpu.pollList
+      cpu.pollList = []
+    }
+    if (!list.length) break
+    const napi = list.shift()!
+    if (!machine.napiScheduled(napi)) continue
+    machine.enter(cpu)
+    const until = machine.charged ? nextEventTime(machine.simulation.state.clock) : Infinity
+    const work = core.exports.napi_poll(napi, core.memory.readU32(napi + weight), until)
+    if (machine.napiScheduled(napi)) repoll.push(napi)
+    machine.leave(cpu)
+    afterPoll(machine, napi)
+    budget -= work
+    interrupted = machine.charged && core.now >= until
+    if (budget <= 0 || core.now >= limit) {
+      squeeze(machine, cpu)
+      break
+    }
+  }
+  // What came in meanwhile, or was raised by a poll, stands behind what was not reached.
+  cpu.pollList = [...list, ...cpu.pollList, ...repoll]
+  cpu.pending = cpu.pollList.length ? cpu.pending | (1 << NET_RX_SOFTIRQ) : cpu.pending & ~(1 << NET_RX_SOFTIRQ)
+  return interrupted && cpu.pollList.length > 0
+}
+
+/** Runs the queues of the devices that were scheduled on this CPU. */
+export function net_tx_action(machine: Machine, cpuId: number): void {
+  const cpu = machine.cpu(cpuId)
+  const queue = cpu.outputQueue
+  cpu.outputQueue = []
+  for (const device of queue) {
+    machine.enter(cpu)
+    machine.core.exports.net_tx_action(device)
+    machine.leave(cpu)
+  }
+}

@@ -1,0 +1,26 @@
+// Network namespaces of a host: making one, with its lo and its sysctls. Mirrors parts of net/core/net_namespace.c.
+
+import type { Machine } from '../kernel/machine.ts'
+import type { NamespaceState } from '../kernel/state.ts'
+import { checked, systemError } from '../wasm/errors.ts'
+import { enterLoopback } from './dev.ts'
+import { writeDefaults } from './sysctl.ts'
+
+/** A new namespace: lo, down; the sysctls of a fresh one. EEXIST for a name that is taken, ENOMEM. */
+export function copy_net_ns(machine: Machine, name: string): NamespaceState {
+  const { namespaces } = machine.state
+  if (namespaces.some((namespace) => namespace.name === name)) throw systemError('EEXIST', 'unshare', name)
+  const net = checked(machine.core.exports.net_create(), 'unshare', name)
+  if (net === 0) throw systemError('ENOMEM', 'unshare', name)
+  const namespace: NamespaceState = { id: namespaces.length, name, net, devices: [], sysctls: {}, written: {} }
+  namespaces.push(namespace)
+  writeDefaults(machine, namespace)
+  if (machine.core.exports.net_start(net) === 0) throw systemError('ENOMEM', 'unshare', name)
+  enterLoopback(machine, namespace)
+  return namespace
+}
+
+/** The namespace of this name, or ENOENT. */
+export function namespaceByName(machine: Machine, name: string): NamespaceState | undefined {
+  return machine.state.namespaces.find((namespace) => namespace.name === name)
+}

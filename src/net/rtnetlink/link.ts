@@ -1,0 +1,98 @@
+// ip link, and what ethtool switches: up and down, MTU, MAC, promiscuous mode, carrier, features.
+// Mirrors do_setlink of net/core/rtnetlink.c and TUNSETCARRIER of drivers/net/tun.c.
+
+import { IFF_ALLMULTI, IFF_NOARP, IFF_PROMISC, IFF_UP } from '../../../assembly/uapi/if.ts'
+import type { Machine } from '../../kernel/machine.ts'
+import { inProcess } from '../../kernel/softirq.ts'
+import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
+import { integer, parseMac } from '../../wasm/encode.ts'
+import { checked, invalid, systemError } from '../../wasm/errors.ts'
+import { requireDevice } from '../dev.ts'
+import { linkwatch_run_due } from '../link_watch.ts'
+
+/** Changes of a device; what is left out stays. */
+export interface LinkChange {
+  up?: boolean
+  mtu?: number
+  mac?: string
+  promisc?: boolean
+  allmulticast?: boolean
+  arp?: boolean
+  txqueuelen?: number
+  /** The cable: plugged in, or not. */
+  carrier?: boolean
+  /** By ethtool's names, 'rx-gro' among them. */
+  features?: Readonly<Record<string, boolean>>
+}
+
+/** Features by ethtool's name, and their bits in the core (assembly/include/netdevice.ts). */
+const FEATURES: Readonly<Record<string, number>> = {
+  'tx-scatter-gather': 1,
+  'tx-checksum-ipv4': 2,
+  'tx-checksum-ip-generic': 4,
+  'tx-tcp-segmentation': 8,
+  'tx-generic-segmentation': 16,
+  'rx-gro': 32,
+  gro: 32,
+  'rx-checksum': 64,
+  rx: 64,
+  'tx-udp-segmentation': 128,
+  'rx-gro-list': 256,
+  'rx-udp-gro-forwarding': 512,
+  loopback: 1024,
+  'rx-hashing': 2048,
+  'rx-all': 8192,
+}
+
+function flagsOf(change: LinkChange): { flags: number; mask: number } {
+  const bits: readonly (readonly [boolean | undefined, number])[] = [
+    [change.up, IFF_UP],
+    [change.promisc, IFF_PROMISC],
+    [change.allmulticast, IFF_ALLMULTI],
+    [change.arp === undefined ? undefined : !change.arp, IFF_NOARP],
+  ]
+  const given = bits.filter(([on]) => on !== undefined)
+  return {
+    flags: given.reduce((sum, [on, bit]) => (on ? sum | bit : sum), 0),
+    mask: given.reduce((sum, [, bit]) => sum | bit, 0),
+  }
+}
+
+function featureBit(name: string): number {
+  const bit = FEATURES[name]
+  if (bit === undefined) throw invalid('ethtool', `'${name}'; there are ${Object.keys(FEATURES).join(', ')}`)
+  return bit
+}
+
+/** Plugs the cable in or out. EOPNOTSUPP for lo. */
+export function setCarrier(machine: Machine, device: DeviceState, on: boolean): void {
+  if (device.kind === 'lo') throw systemError('EOPNOTSUPP', 'TUNSETCARRIER', 'lo has no cable')
+  inProcess(machine, () => machine.core.exports.dev_set_carrier(device.ptr, on ? 1 : 0))
+  linkwatch_run_due(machine)
+}
+
+/** Changes a device as `ip link set` does. ENODEV, EINVAL, EBUSY. Arguments are checked before anything changes. */
+export function setLink(machine: Machine, namespace: NamespaceState, name: string, change: LinkChange): void {
+  const syscall = 'RTM_SETLINK'
+  const device = requireDevice(namespace, name, syscall)
+  const mac = change.mac === undefined ? undefined : parseMac(change.mac, syscall)
+  const mtu = change.mtu === undefined ? undefined : integer(change.mtu, 0, 2147483647, 'mtu', syscall)
+  const length = change.txqueuelen
+  if (length !== undefined) integer(length, 0, 2147483647, 'txqueuelen', syscall)
+  const features = Object.entries(change.features ?? {}).map(([feature, on]) => [featureBit(feature), on] as const)
+  const { flags, mask } = flagsOf(change)
+  if (change.carrier !== undefined) setCarrier(machine, device, change.carrier)
+  inProcess(machine, () => {
+    const { core } = machine
+    const { exports } = core
+    if (mac) {
+      core.memory.write(core.callBuffer, mac)
+      checked(exports.dev_set_mac_address(device.ptr, core.callBuffer), syscall, `${name} address ${change.mac}`)
+    }
+    if (mtu !== undefined) checked(exports.dev_set_mtu(device.ptr, mtu), syscall, `${name} mtu ${mtu}`)
+    if (length !== undefined) checked(exports.dev_set_tx_queue_len(device.ptr, length), syscall, `${name} ${length}`)
+    for (const [bit, on] of features) exports.dev_set_feature(device.ptr, bit, on ? 1 : 0)
+    if (mask !== 0) checked(exports.dev_change_flags(device.ptr, flags, mask), syscall, name)
+  })
+  linkwatch_run_due(machine)
+}

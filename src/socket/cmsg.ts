@@ -1,0 +1,216 @@
+// Control messages as they lie in memory on x86-64 (struct cmsghdr: length of 8 bytes, level, type; data aligned to 8), and
+// as objects whose members are their C names. The error queue's sock_extended_err is one of them.
+
+import * as in_ from '../../assembly/uapi/in.ts'
+import * as so from '../../assembly/uapi/socket.ts'
+import { formatIPv4, integer, parseIPv4, readSockaddrIn, type Endpoint } from '../wasm/encode.ts'
+import { errnoName, invalid } from '../wasm/errors.ts'
+import type { IndexOf } from './options.ts'
+
+/** What may go along with a datagram that is sent. */
+export interface SendCmsg {
+  IP_TTL?: number
+  IP_TOS?: number
+  /** From which device and address. */
+  IP_PKTINFO?: { dev?: string; spec_dst?: string }
+  /** IP options to send with it. */
+  IP_RETOPTS?: Uint8Array
+  /** Cut into datagrams of this many bytes. */
+  UDP_SEGMENT?: number
+  SO_MARK?: number
+  SO_PRIORITY?: number
+  SCM_TXTIME?: number
+}
+
+/** What a read may bring, by the options that ask for it. */
+export interface ReceivedCmsg {
+  IP_TTL?: number
+  IP_TOS?: number
+  IP_PKTINFO?: { dev: string | number; spec_dst: string; addr: string }
+  IP_RECVOPTS?: Uint8Array
+  IP_RETOPTS?: Uint8Array
+  IP_ORIGDSTADDR?: Endpoint
+  IP_RECVFRAGSIZE?: number
+  IP_CHECKSUM?: number
+  UDP_GRO?: number
+  SO_RXQ_OVFL?: number
+  SO_MARK?: number
+  SO_PRIORITY?: number
+  /** Seconds of virtual time. */
+  SO_TIMESTAMP?: number
+  SO_TIMESTAMPNS?: number
+  PACKET_AUXDATA?: { status: number; len: number; snaplen: number; mac: number; net: number }
+  /** Others: bytes by 'level.type'. */
+  [other: `${number}.${number}`]: Uint8Array
+}
+
+/** From the error queue (struct sock_extended_err). */
+export interface QueuedError {
+  /** Its name: 'ECONNREFUSED'. */
+  errno: string
+  origin: 'NONE' | 'LOCAL' | 'ICMP' | number
+  type: number
+  code: number
+  info: number
+  data: number
+  /** Who said so. */
+  offender?: string
+}
+
+/** Finds a device's name by its index. */
+export type NameOf = (ifindex: number) => string | number
+
+const HEADER = 16
+const align = (length: number): number => (length + 7) & ~7
+
+function message(level: number, type: number, data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(align(HEADER + data.length))
+  const view = new DataView(out.buffer)
+  view.setBigUint64(0, BigInt(HEADER + data.length), true)
+  view.setInt32(8, level, true)
+  view.setInt32(12, type, true)
+  out.set(data, HEADER)
+  return out
+}
+
+const int32 = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
+const uint16 = (value: number): Uint8Array => new Uint8Array(Uint16Array.of(value).buffer)
+
+function pktinfo(value: { dev?: string; spec_dst?: string }, indexOf: IndexOf): Uint8Array {
+  const index = value.dev === undefined ? 0 : indexOf(value.dev)
+  const source = value.spec_dst === undefined ? 0 : parseIPv4(value.spec_dst, 'sendmsg')
+  return new Uint8Array(Uint32Array.of(index, source, 0).buffer)
+}
+
+function encodeOne(name: string, value: unknown, indexOf: IndexOf): Uint8Array {
+  const small = (what: unknown, max: number): number => integer(what, -1, max, name, 'sendmsg')
+  switch (name) {
+    case 'IP_TTL':
+      return message(so.SOL_IP, in_.IP_TTL, int32(small(value, 2147483647)))
+    case 'IP_TOS':
+      return message(so.SOL_IP, in_.IP_TOS, int32(small(value, 2147483647)))
+    case 'IP_PKTINFO':
+      return message(so.SOL_IP, in_.IP_PKTINFO, pktinfo(value as { dev?: string; spec_dst?: string }, indexOf))
+    case 'IP_RETOPTS':
+      return message(so.SOL_IP, in_.IP_RETOPTS, value as Uint8Array)
+    case 'UDP_SEGMENT':
+      return message(so.SOL_UDP, in_.UDP_SEGMENT, uint16(small(value, 65535)))
+    case 'SO_MARK':
+      return message(so.SOL_SOCKET, so.SO_MARK, int32(integer(value, 0, 4294967295, name, 'sendmsg') | 0))
+    case 'SO_PRIORITY':
+      return message(so.SOL_SOCKET, so.SO_PRIORITY, int32(small(value, 2147483647)))
+    case 'SCM_TXTIME':
+      return message(so.SOL_SOCKET, so.SCM_TXTIME, new Uint8Array(BigUint64Array.of(BigInt(Number(value))).buffer))
+    default:
+      throw invalid('sendmsg', `there is no control message '${name}' to send`)
+  }
+}
+
+/** The bytes of msg_control. */
+export function encodeCmsg(cmsg: SendCmsg, indexOf: IndexOf): Uint8Array<ArrayBuffer> {
+  const parts = Object.entries(cmsg).map(([name, value]) => encodeOne(name, value, indexOf))
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  parts.reduce((at, part) => {
+    out.set(part, at)
+    return at + part.length
+  }, 0)
+  return out
+}
+
+const ORIGINS = ['NONE', 'LOCAL', 'ICMP'] as const
+
+function extendedError(view: DataView, at: number, length: number): QueuedError {
+  const origin = view.getUint8(at + 4)
+  const offender = length >= 24 && view.getUint16(at + 16, true) === so.AF_INET
+  return {
+    errno: errnoName(view.getUint32(at, true)),
+    origin: ORIGINS[origin] ?? origin,
+    type: view.getUint8(at + 5),
+    code: view.getUint8(at + 6),
+    info: view.getUint32(at + 8, true),
+    data: view.getUint32(at + 12, true),
+    ...(offender && { offender: formatIPv4(view.getUint32(at + 20, true)) }),
+  }
+}
+
+/** What control messages a read brought. */
+export interface DecodedCmsg {
+  cmsg?: ReceivedCmsg
+  error?: QueuedError
+}
+
+function decodeIp(
+  to: ReceivedCmsg,
+  type: number,
+  view: DataView,
+  at: number,
+  bytes: Uint8Array,
+  nameOf: NameOf,
+): boolean {
+  if (type === in_.IP_TTL) to.IP_TTL = view.getInt32(at, true)
+  else if (type === in_.IP_TOS) to.IP_TOS = view.getUint8(at)
+  else if (type === in_.IP_RECVOPTS) to.IP_RECVOPTS = bytes
+  else if (type === in_.IP_RETOPTS) to.IP_RETOPTS = bytes
+  else if (type === in_.IP_ORIGDSTADDR) to.IP_ORIGDSTADDR = readSockaddrIn(view, at)
+  else if (type === in_.IP_RECVFRAGSIZE) to.IP_RECVFRAGSIZE = view.getInt32(at, true)
+  else if (type === in_.IP_CHECKSUM) to.IP_CHECKSUM = view.getUint32(at, true)
+  else if (type === in_.IP_PKTINFO) {
+    to.IP_PKTINFO = {
+      dev: nameOf(view.getInt32(at, true)),
+      spec_dst: formatIPv4(view.getUint32(at + 4, true)),
+      addr: formatIPv4(view.getUint32(at + 8, true)),
+    }
+  } else return false
+  return true
+}
+
+function decodeSocket(to: ReceivedCmsg, type: number, view: DataView, at: number): boolean {
+  const stamp = (unit: number): number =>
+    Number(view.getBigInt64(at, true)) + Number(view.getBigInt64(at + 8, true)) / unit
+  if (type === so.SO_RXQ_OVFL) to.SO_RXQ_OVFL = view.getUint32(at, true)
+  else if (type === so.SO_MARK) to.SO_MARK = view.getUint32(at, true)
+  else if (type === so.SO_PRIORITY) to.SO_PRIORITY = view.getInt32(at, true)
+  else if (type === so.SO_TIMESTAMP) to.SO_TIMESTAMP = stamp(1e6)
+  else if (type === so.SO_TIMESTAMPNS) to.SO_TIMESTAMPNS = stamp(1e9)
+  else return false
+  return true
+}
+
+/** Reads msg_control. */
+export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): DecodedCmsg {
+  const view = new DataView(control.buffer, control.byteOffset, control.byteLength)
+  const cmsg: ReceivedCmsg = {}
+  const found: DecodedCmsg = {}
+  for (let at = 0; at + HEADER <= control.length;) {
+    const length = view.getUint32(at, true)
+    if (length < HEADER || at + length > control.length) break
+    const level = view.getInt32(at + 8, true)
+    const type = view.getInt32(at + 12, true)
+    const data = at + HEADER
+    const bytes = control.slice(data, at + length)
+    if (level === so.SOL_IP && type === in_.IP_RECVERR) found.error = extendedError(view, data, bytes.length)
+    else if (level === so.SOL_UDP && type === in_.UDP_GRO) cmsg.UDP_GRO = view.getInt32(data, true)
+    else if (level === so.SOL_PACKET && type === in_.PACKET_AUXDATA) {
+      const [status, len, snaplen] = [0, 4, 8].map((offset) => view.getUint32(data + offset, true)) as [
+        number,
+        number,
+        number,
+      ]
+      cmsg.PACKET_AUXDATA = {
+        status,
+        len,
+        snaplen,
+        mac: view.getUint16(data + 12, true),
+        net: view.getUint16(data + 14, true),
+      }
+    } else {
+      const known =
+        (level === so.SOL_IP && decodeIp(cmsg, type, view, data, bytes, nameOf)) ||
+        (level === so.SOL_SOCKET && decodeSocket(cmsg, type, view, data))
+      if (!known) cmsg[`${level}.${type}`] = bytes
+    }
+    at += align(length)
+  }
+  if (Object.keys(cmsg).length) found.cmsg = cmsg
+  return found
+}

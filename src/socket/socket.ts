@@ -1,0 +1,219 @@
+// A socket as system calls make it: options, control messages and flags by their C names, errors of Node's shape.
+// Nothing blocks: what would wait answers undefined (reading) or throws EAGAIN (sending).
+
+import * as so from '../../assembly/uapi/socket.ts'
+import type { Machine } from '../kernel/machine.ts'
+import { requireDevice } from '../net/dev.ts'
+import {
+  byteSwap16,
+  type Endpoint,
+  type EndpointLike,
+  type LinkAddress,
+  integer,
+  parseEndpoint,
+} from '../wasm/encode.ts'
+import { invalid, isSystemError } from '../wasm/errors.ts'
+import type { SendCmsg } from './cmsg.ts'
+import type { OptionValue } from './options.ts'
+import * as calls from './syscalls.ts'
+import type { MsgFlag, Received, SocketAt } from './syscalls.ts'
+
+/** What kinds of socket there are. 'packet' sees frames, 'packet-dgram' packets without link headers. */
+export type SocketType = 'udp' | 'tcp' | 'raw' | 'ping' | 'packet' | 'packet-dgram'
+
+const TYPES: Readonly<Record<SocketType, readonly [family: number, type: number, protocol: number]>> = {
+  udp: [so.AF_INET, so.SOCK_DGRAM, 0],
+  tcp: [so.AF_INET, so.SOCK_STREAM, 0],
+  raw: [so.AF_INET, so.SOCK_RAW, so.IPPROTO_RAW],
+  ping: [so.AF_INET, so.SOCK_DGRAM, so.IPPROTO_ICMP],
+  packet: [so.AF_PACKET, so.SOCK_RAW, 0],
+  'packet-dgram': [so.AF_PACKET, so.SOCK_DGRAM, 0],
+}
+const IP_PROTOCOLS: Readonly<Record<string, number>> = {
+  icmp: so.IPPROTO_ICMP,
+  igmp: so.IPPROTO_IGMP,
+  tcp: so.IPPROTO_TCP,
+  udp: so.IPPROTO_UDP,
+  raw: so.IPPROTO_RAW,
+}
+const ETHERTYPES: Readonly<Record<string, number>> = { ALL: 3, IP: 0x800, ARP: 0x806 }
+
+/** Where a packet socket is bound or sends to: a device, or with a MAC and an EtherType. */
+export type PacketAddress = string | { dev: string; mac?: string; protocol?: number | string }
+
+/** An end for bind, connect and send: '10.0.0.1:53', {address, port}, [address, port?]; a packet socket's device. */
+export type SocketAddress = EndpointLike | PacketAddress
+
+export interface SendOptions {
+  to?: SocketAddress
+  flags?: readonly MsgFlag[]
+  cmsg?: SendCmsg
+}
+
+export interface ReadOptions {
+  /** Bytes at most; 131072 unless given. */
+  max?: number
+  flags?: readonly MsgFlag[]
+}
+
+/** What a socket waits for. */
+export interface WaitOptions {
+  signal?: AbortSignal | undefined
+}
+
+function protocolOf(type: SocketType, protocol: number | string | undefined): number {
+  if (protocol === undefined) return TYPES[type][2]
+  const words = type.startsWith('packet') ? ETHERTYPES : IP_PROTOCOLS
+  const number = typeof protocol === 'string' ? words[protocol] : protocol
+  if (number === undefined)
+    throw invalid('socket', `'${protocol}' is none of ${Object.keys(words).join(', ')}, and no number`)
+  return integer(number, 0, 65535, 'protocol', 'socket')
+}
+
+/** Opens a socket in a namespace. EAFNOSUPPORT, EPROTONOSUPPORT, EACCES, ENOMEM. */
+export function openSocket(machine: Machine, namespace: number, type: SocketType, protocol?: number | string): Socket {
+  if (!Object.hasOwn(TYPES, type))
+    throw invalid('socket', `type is one of ${Object.keys(TYPES).join(', ')}, not ${type}`)
+  const [family, kind] = TYPES[type]
+  const number = protocolOf(type, protocol)
+  const wanted = family === so.AF_PACKET ? byteSwap16(number) : number
+  const handle = calls.socket(machine, machine.namespace(namespace), family, kind, wanted)
+  return new Socket(machine, namespace, handle, family, number)
+}
+
+/** One socket. The object is a handle: state is in the core. */
+export class Socket {
+  readonly #machine: Machine
+  readonly #namespace: number
+  readonly #family: number
+  readonly #protocol: number
+  /** The core's number of it. */
+  readonly handle: number
+  #closed = false
+
+  constructor(machine: Machine, namespace: number, handle: number, family: number, protocol: number) {
+    this.#machine = machine
+    this.#namespace = namespace
+    this.handle = handle
+    this.#family = family
+    this.#protocol = protocol
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** For calls of src/socket/syscalls.ts. */
+  get at(): SocketAt {
+    const namespace = this.#machine.namespace(this.#namespace)
+    return { machine: this.#machine, namespace, handle: this.handle, family: this.#family }
+  }
+
+  #address(given: SocketAddress, syscall: string): Endpoint | LinkAddress {
+    if (this.#family !== so.AF_PACKET) return parseEndpoint(given as EndpointLike, syscall)
+    const { dev, mac, protocol } = (typeof given === 'string' ? { dev: given } : given) as Exclude<
+      PacketAddress,
+      string
+    >
+    const wanted = protocol === undefined ? this.#protocol : protocolOf('packet', protocol)
+    const { ifindex } = requireDevice(this.#machine.namespace(this.#namespace), dev, syscall)
+    return { ifindex, protocol: wanted, ...(mac !== undefined && { mac }) }
+  }
+
+  /** EADDRINUSE, EADDRNOTAVAIL, EINVAL. */
+  bind(to: SocketAddress): this {
+    calls.bind(this.at, this.#address(to, 'bind'))
+    return this
+  }
+
+  /** Connects; null dissolves the connection. ENETUNREACH, EACCES. */
+  connect(to: SocketAddress | null): this {
+    calls.connect(this.at, to === null ? null : this.#address(to, 'connect'))
+    return this
+  }
+
+  /** Sends a datagram; answers how many bytes were taken. EAGAIN, EMSGSIZE, EDESTADDRREQ, ENETUNREACH ... */
+  send(data: Uint8Array | string, options: SendOptions = {}): number {
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
+    const { to, flags = [], cmsg } = options
+    return calls.sendmsg(this.at, bytes, to === undefined ? undefined : this.#address(to, 'sendmsg'), flags, cmsg)
+  }
+
+  /** The next datagram, undefined: none waits. Throws the error that waits on the socket (ECONNREFUSED ...). */
+  recv(options: ReadOptions = {}): Received | undefined {
+    const { max = 131072, flags = [] } = options
+    try {
+      return calls.recvmsg(this.at, integer(max, 0, 2147483647, 'max', 'recvmsg'), flags)
+    } catch (error) {
+      if (isSystemError(error) && error.code === 'EAGAIN') return undefined
+      throw error
+    }
+  }
+
+  /** By C name. ENOPROTOOPT, EINVAL, ENODEV. */
+  setsockopt(option: string, value: OptionValue): this {
+    calls.setsockopt(this.at, option, value)
+    return this
+  }
+
+  getsockopt(option: string): number | string | number[] | Uint8Array {
+    return calls.getsockopt(this.at, option)
+  }
+
+  getsockname(): Endpoint {
+    return calls.getsockname(this.at)
+  }
+
+  /** ENOTCONN. */
+  getpeername(): Endpoint {
+    return calls.getpeername(this.at)
+  }
+
+  shutdown(how: 'RD' | 'WR' | 'RDWR'): void {
+    calls.shutdown(this.at, how)
+  }
+
+  /** EPOLL* bits: what the socket is ready for. */
+  poll(): number {
+    return calls.poll(this.at)
+  }
+
+  /** Waits until there is something to read or an error. Virtual time moves only by the lab (advance, run, blast). */
+  async readable({ signal }: WaitOptions = {}): Promise<void> {
+    const wanted = so.EPOLLIN | so.EPOLLERR | so.EPOLLHUP
+    while (!this.#closed) {
+      signal?.throwIfAborted()
+      if (this.poll() & wanted) return
+      await this.#woken(signal)
+    }
+  }
+
+  #woken(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#machine.wakers.get(this.handle) ?? new Set()
+      this.#machine.wakers.set(this.handle, waiting)
+      const aborted = (): void => {
+        waiting.delete(wake)
+        reject(signal!.reason as Error)
+      }
+      const wake = (): void => {
+        signal?.removeEventListener('abort', aborted)
+        resolve()
+      }
+      waiting.add(wake)
+      signal?.addEventListener('abort', aborted, { once: true })
+    })
+  }
+
+  /** Closes it; a second time does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    calls.close(this.at)
+    this.#machine.wake(this.handle)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

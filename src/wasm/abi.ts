@@ -1,0 +1,276 @@
+// The ABI of assembly/index.ts as TypeScript sees it: the one place that knows names and shapes of exports.
+// Pointers and handles are numbers. A function answers 0, a count or -errno; a pointer that is -errno arrives negative.
+
+/** A pointer into Wasm memory, 0: none. */
+export type Ptr = number
+
+export interface CoreExports {
+  readonly memory: WebAssembly.Memory
+
+  // the instance
+  /** Lays out the arena: [HEAP_BASE, HEAP_BASE + bytes). -ENOMEM. */
+  boot(bytes: number, hz: number, seedLo: number, seedHi: number, cpus: number): number
+  set_time(ns: number): void
+  /** When the next timer fires in ns, -1: none is set. */
+  timer_next(): number
+  run_timers(): number
+  call_buffer(): Ptr
+  /** A row of the cost table: ns for each, and ns in 1/256 for each byte. */
+  cost_set(row: number, ns: number, bytes256: number): number
+  /** Room for records in the trace ring, a power of two. */
+  trace_start(records: number): number
+  /** Counters of every function, at 0. */
+  function_counts_start(): number
+  /** A function that TypeScript plays begins: FN_*. */
+  trace_function(fn: number): void
+
+  // namespaces and devices
+  /** Without devices: its switches are written next, then net_start makes lo. */
+  net_create(): Ptr
+  net_start(net: Ptr): Ptr
+  sysctl_write(net: Ptr, id: number, value: number): void
+  /** dev 0: conf.all, 1: conf.default. */
+  devconf_write(net: Ptr, dev: Ptr, id: number, value: number): void
+  /** dev 0: the defaults. */
+  neigh_parm_write(net: Ptr, dev: Ptr, id: number, value: number): void
+  rt_cache_flush(net: Ptr): void
+  dev_change_flags(dev: Ptr, flags: number, mask: number): number
+  dev_set_mtu(dev: Ptr, mtu: number): number
+  dev_set_mac_address(dev: Ptr, address: Ptr): number
+  dev_set_carrier(dev: Ptr, on: number): void
+  dev_set_feature(dev: Ptr, bits: number, on: number): void
+  dev_set_tx_queue_len(dev: Ptr, length: number): number
+  linkwatch_do_dev(dev: Ptr): void
+  net_tx_action(dev: Ptr): void
+
+  // drivers
+  tun_create(net: Ptr, name: Ptr, mac: Ptr, napi: number): Ptr
+  tun_write(dev: Ptr, frame: Ptr, length: number): number
+  tun_read(dev: Ptr, out: Ptr, max: number): number
+  igb_create(net: Ptr, name: Ptr, mac: Ptr, queues: number, ringSize: number): Ptr
+  igb_napi(dev: Ptr, queue: number): Ptr
+  igb_ring_at(dev: Ptr, queue: number): Ptr
+  /** Where bytes of records may be written, 0: no room now. igb_fifo_commit says that they were. */
+  igb_fifo_reserve(dev: Ptr, queue: number, bytes: number): Ptr
+  igb_fifo_commit(dev: Ptr, queue: number, bytes: number): void
+  /** Arrival time of the FIFO's first record in ns, -1: it is empty. */
+  igb_fifo_next(dev: Ptr, queue: number): number
+  /** DMA of what has arrived by now. 1: the interrupt is to be raised. */
+  igb_irq(dev: Ptr, queue: number): number
+  igb_msix_ring(dev: Ptr, queue: number): number
+  igb_tx_take(dev: Ptr, queue: number, out: Ptr, max: number): number
+  napi_poll(napi: Ptr, budget: number, until: number): number
+
+  // rtnetlink
+  inet_rtm_newaddr(
+    net: Ptr,
+    dev: Ptr,
+    local: number,
+    address: number,
+    prefixLength: number,
+    broadcast: number,
+    scope: number,
+    flags: number,
+    metric: number,
+    label: Ptr,
+    nlflags: number,
+  ): number
+  inet_rtm_deladdr(net: Ptr, dev: Ptr, local: number, address: number, prefixLength: number, label: Ptr): number
+  inet_rtm_newroute(net: Ptr, config: Ptr): number
+  inet_rtm_delroute(net: Ptr, config: Ptr): number
+  inet_rtm_getroute(net: Ptr, query: Ptr, out: Ptr): number
+  fib_dump(net: Ptr, table: number, out: Ptr, max: number, cursor: number): number
+  fib_newrule(net: Ptr, rule: Ptr, given: number, nlflags: number): number
+  fib_delrule(net: Ptr, rule: Ptr, given: number): number
+  fib_rules_dump(net: Ptr, out: Ptr, max: number): number
+  neigh_add(net: Ptr, dev: Ptr, key: number, lladdr: Ptr, state: number, flags: number, nlflags: number): number
+  neigh_delete(net: Ptr, dev: Ptr, key: number, flags: number): number
+  neigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
+  pneigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
+
+  // system calls
+  sys_socket(net: Ptr, family: number, type: number, protocol: number): number
+  sys_close(handle: number): number
+  sys_bind(handle: number, address: Ptr, length: number): number
+  sys_connect(handle: number, address: Ptr, length: number): number
+  sys_sendmsg(handle: number, message: Ptr, flags: number): number
+  sys_recvmsg(handle: number, message: Ptr, flags: number): number
+  sys_setsockopt(handle: number, level: number, name: number, value: Ptr, length: number): number
+  sys_getsockopt(handle: number, level: number, name: number, value: Ptr, length: Ptr): number
+  sys_getsockname(handle: number, address: Ptr, length: Ptr): number
+  sys_getpeername(handle: number, address: Ptr, length: Ptr): number
+  sys_shutdown(handle: number, how: number): number
+  sys_poll(handle: number): number
+  sys_recv_batch(handle: number, out: Ptr, max: number, bytes: number): number
+  sys_send_batch(handle: number, from: Ptr, count: number): number
+}
+
+/** Exported globals that hold one number each. */
+export const CONSTANTS = [
+  'HEAP_BASE',
+  'BOOT',
+  'CALL_BUFFER_SIZE',
+  'NET_SYSCTL',
+  'NET_MIB',
+  'NET_BORN',
+  'NET_ENDED',
+  'DEV_STATS',
+  'DEV_ADDR',
+  'SOFTNET_SIZE',
+  'SIZE_drop_entry',
+  'SIZE_fib_rule',
+  'IN_DEV_CNF',
+  'NEIGH_PARMS_DATA',
+] as const
+
+export type Constants = Readonly<Record<(typeof CONSTANTS)[number], number>>
+
+/** Struct fields whose offsets are exported, each as OFF_struct_field. */
+export const LAYOUT = {
+  boot_block: [
+    'now',
+    'jiffies',
+    'trace_flags',
+    'trace_ring',
+    'trace_mask',
+    'trace_head',
+    'event_ring',
+    'event_mask',
+    'event_head',
+    'event_tail',
+    'event_lost',
+    'arena_brk',
+    'cpu',
+    'softnet',
+    'sock_list',
+    'tcp_isn',
+    'function_counts',
+  ],
+  net: [
+    'loopback_dev',
+    'devconf_all',
+    'devconf_dflt',
+    'arp_parms',
+    'skb_live',
+    'drops',
+    'drops_count',
+    'frag_mem',
+    'frag_queues',
+  ],
+  net_device: ['next', 'ifindex', 'flags', 'state', 'mtu', 'ip_ptr', 'tx_queue_len', 'napi_list', 'type'],
+  in_device: ['arp_parms'],
+  napi_struct: ['next', 'state', 'weight'],
+  softnet_data: ['processed', 'dropped', 'time_squeeze', 'received_rps', 'flow_limit', 'input_qlen', 'process_qlen'],
+  igb_ring: ['rx_filtered', 'rx_csum_good', 'rx_csum_err'],
+  drop_entry: ['count', 'reason', 'cpu', 'fn', 'ifindex'],
+  sock: [
+    'all_next',
+    'net',
+    'handle',
+    'sk_family',
+    'sk_type',
+    'sk_protocol',
+    'sk_state',
+    'sk_refcnt',
+    'inet_rcv_saddr',
+    'inet_daddr',
+    'inet_num',
+    'inet_dport',
+    'sk_rmem_alloc',
+    'sk_wmem_alloc',
+    'sk_drops',
+    'sk_uid',
+  ],
+  fib_config: [
+    'fc_dst_len',
+    'fc_tos',
+    'fc_protocol',
+    'fc_scope',
+    'fc_type',
+    'fc_gw_family',
+    'fc_has_mx',
+    'fc_table',
+    'fc_dst',
+    'fc_gw4',
+    'fc_oif',
+    'fc_flags',
+    'fc_priority',
+    'fc_prefsrc',
+    'fc_mx',
+    'fc_mp',
+    'fc_nhs',
+    'fc_nlflags',
+  ],
+  fib_rule: [
+    'pref',
+    'flags',
+    'table',
+    'action',
+    'proto',
+    'ip_proto',
+    'src_len',
+    'dst_len',
+    'dscp',
+    'src',
+    'dst',
+    'mark',
+    'mark_mask',
+    'target',
+    'suppress_prefixlen',
+    'sport_start',
+    'sport_end',
+    'dport_start',
+    'dport_end',
+    'iifname0',
+    'oifname0',
+  ],
+} as const
+
+export type Layout = {
+  readonly [S in keyof typeof LAYOUT]: Readonly<Record<(typeof LAYOUT)[S][number], number>>
+}
+
+/** Kinds of the event ring's records (assembly/kernel/event.ts). */
+export const EV_NAPI = 1
+export const EV_SOCK = 2
+export const EV_TUN_TX = 3
+export const EV_IGB_TX = 4
+export const EV_SOFTIRQ = 5
+export const EV_LINKWATCH = 6
+
+/** Bits of napi_struct.state and net_device.state that the machine looks at. */
+export const NAPI_STATE_SCHED = 1
+export const LINK_STATE_START = 1
+export const LINK_STATE_NOCARRIER = 4
+
+/** Bits of boot_block.trace_flags. */
+export const TRACE_FUNCTIONS = 1
+export const TRACE_PACKETS = 2
+export const TRACE_COUNTS = 4
+
+/** Rows of the accounts (assembly/include/skbuff.ts), in order. */
+export const SKB_BORN = ['received', 'sent', 'cloned', 'segmented', 'fragmented', 'moved'] as const
+export const SKB_ENDED = ['delivered', 'transmitted', 'absorbed', 'merged', 'dropped', 'moved'] as const
+
+/** Rows of the cost table (assembly/kernel/cost.ts), in order. */
+export const COST_ROWS = ['rx', 'tx', 'deliver', 'forward', 'drop', 'syscall', 'copy'] as const
+
+function globalValue(exports: WebAssembly.Exports, name: string): number {
+  const value = exports[name]
+  if (value instanceof WebAssembly.Global) return Number(value.value)
+  throw new Error(`the Wasm core exports no ${name}: it and this JavaScript are not of one build`)
+}
+
+/** Reads the constants of an instance. Error when one is missing: the .wasm and the JavaScript are not of one build. */
+export function readConstants(exports: WebAssembly.Exports): Constants {
+  return Object.fromEntries(CONSTANTS.map((name) => [name, globalValue(exports, name)])) as Constants
+}
+
+/** Reads the offsets of all fields of LAYOUT. */
+export function readLayout(exports: WebAssembly.Exports): Layout {
+  const structs = Object.entries(LAYOUT).map(([struct, fields]) => [
+    struct,
+    Object.fromEntries(fields.map((field) => [field, globalValue(exports, `OFF_${struct}_${field}`)])),
+  ])
+  return Object.fromEntries(structs) as Layout
+}

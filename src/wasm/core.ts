@@ -1,0 +1,63 @@
+// One running Wasm instance: its exports, memory and layout, and whether it is still alive.
+
+import type { Constants, CoreExports, Layout, Ptr } from './abi.ts'
+import { CoreError, coreError, systemError } from './errors.ts'
+import { CoreMemory } from './views.ts'
+
+/** An instance of the core, booted. Made by src/wasm/instantiate.ts. */
+export class Core {
+  readonly exports: CoreExports
+  readonly memory: CoreMemory
+  readonly constants: Constants
+  readonly offsets: Layout
+  /** Bytes of the arena. */
+  readonly arenaBytes: number
+  /** The first half of the call buffer is for arguments, the second for what comes back. */
+  readonly callBuffer: Ptr
+  readonly halfBuffer: number
+  /** The error that killed it, undefined while it lives. */
+  dead: CoreError | undefined
+
+  constructor(exports: CoreExports, memory: CoreMemory, constants: Constants, offsets: Layout, arenaBytes: number) {
+    this.exports = exports
+    this.memory = memory
+    this.constants = constants
+    this.offsets = offsets
+    this.arenaBytes = arenaBytes
+    this.callBuffer = exports.call_buffer() >>> 0
+    this.halfBuffer = constants.CALL_BUFFER_SIZE >>> 1
+  }
+
+  /** Where results of the core go: behind the arguments. */
+  get resultBuffer(): Ptr {
+    return this.callBuffer + this.halfBuffer
+  }
+
+  /** Virtual time of the boot block in ns: with costs, later than the time that was set. */
+  get now(): number {
+    return this.memory.readU64(this.constants.BOOT + this.offsets.boot_block.now)
+  }
+
+  /** Address of a field of the boot block. */
+  boot(field: keyof Layout['boot_block']): Ptr {
+    return this.constants.BOOT + this.offsets.boot_block[field]
+  }
+
+  /** Throws when a trap has killed the instance. */
+  assertAlive(): void {
+    if (this.dead) throw this.dead
+  }
+
+  /** What to throw for what a call threw: a trap kills the instance and is told as one error. */
+  failure(error: unknown): unknown {
+    const trapped = error instanceof WebAssembly.RuntimeError || error instanceof RangeError
+    if (!trapped || error instanceof CoreError) return error
+    this.dead ??= coreError(error)
+    return this.dead
+  }
+
+  /** Throws ENOMEM when bytes are more than a half of the call buffer holds. */
+  assertFits(bytes: number, syscall: string): void {
+    if (bytes > this.halfBuffer) throw systemError('ENOMEM', syscall, `${bytes} bytes in one call`)
+  }
+}
