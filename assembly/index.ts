@@ -148,6 +148,8 @@ import {
   call_buffer,
   cost_set,
   function_counts_start,
+  memory_alloc,
+  memory_free,
   run_timers,
   set_time,
   timer_next,
@@ -158,6 +160,7 @@ import { devconf_write, net_create, net_start, sysctl_write } from './border/nam
 import {
   igb_create,
   igb_fifo_commit,
+  igb_fifo_lend,
   igb_fifo_next,
   igb_fifo_reserve,
   igb_irq,
@@ -182,7 +185,7 @@ import {
 import { net_tx_action } from './net/core/dev_xmit.ts'
 import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } from './net/core/neighbour.ts'
 import { fib_delrule, fib_newrule, fib_rules_dump } from './net/ipv4/fib_rules.ts'
-import { rt_cache_flush } from './net/ipv4/route/cache.ts'
+import { ipv4_sysctl_rtcache_flush, rt_cache_flush } from './net/ipv4/route/cache.ts'
 import { inet_rtm_getroute } from './net/ipv4/route/get.ts'
 import {
   sys_bind,
@@ -350,6 +353,8 @@ export {
   call_buffer,
   cost_set,
   function_counts_start,
+  memory_alloc,
+  memory_free,
   run_timers,
   set_time,
   timer_next,
@@ -363,6 +368,7 @@ export {
   // border/drivers
   igb_create,
   igb_fifo_commit,
+  igb_fifo_lend,
   igb_fifo_next,
   igb_fifo_reserve,
   igb_irq,
@@ -395,6 +401,7 @@ export {
   fib_newrule,
   fib_rules_dump,
   // net/ipv4/route/cache
+  ipv4_sysctl_rtcache_flush,
   rt_cache_flush,
   // net/ipv4/route/get
   inet_rtm_getroute,

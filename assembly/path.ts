@@ -14,7 +14,7 @@ import { softnet_data } from './include/softnet.ts'
 import { COST_RX, charge } from './kernel/cost.ts'
 import { IS_ERR } from './lib/err.ts'
 import { boot } from './lib/boot.ts'
-import { walk } from './trace/trace.ts'
+import { walk, walk2, walk3, walk4 } from './trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from './uapi/dropreason.ts'
 import {
   FN___napi_poll,
@@ -30,6 +30,8 @@ import {
   FN_ip_local_deliver_finish,
   FN_ip_protocol_deliver_rcu,
   FN_ip_rcv,
+  FN_ip_rcv_core,
+  FN_ip_rcv_finish_core,
   FN_ip_sublist_rcv,
   FN_ip_sublist_rcv_finish,
   FN_napi_complete_done,
@@ -41,13 +43,13 @@ import {
   FN_tun_napi_poll,
 } from './uapi/functions.ts'
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
-import { RTN_BROADCAST } from './uapi/rtnetlink.ts'
+import { RTN_BROADCAST, RTN_LOCAL } from './uapi/rtnetlink.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
-import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP } from './uapi/socket.ts'
+import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
 import { napi_complete, napi_schedule } from './net/core/dev.ts'
 import { __netif_receive_skb_core } from './net/core/dev_receive.ts'
 import { dst_hold, dst_release } from './net/core/dst.ts'
-import { kfree_skb_reason, skb_pull } from './net/core/skbuff.ts'
+import { kfree_skb_reason, skb_dst_set_noref, skb_pull } from './net/core/skbuff.ts'
 import { eth_type_trans } from './net/ethernet/eth.ts'
 import { nf_hook } from './net/netfilter/core.ts'
 import { arp_rcv } from './net/ipv4/arp.ts'
@@ -59,6 +61,7 @@ import { ip_no_protocol, ip_rcv_core, ip_rcv_finish_core } from './net/ipv4/ip_i
 import { ip_error } from './net/ipv4/route/error.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
+import { udplite_rcv } from './net/ipv4/udplite.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), or alone. */
 const BY_LIST: u32 = 1
@@ -75,6 +78,7 @@ const HINT_KEY: usize = memory.data(32, 16)
 @final
 class hint_key {
   daddr: u32
+  saddr: u32
   tos: u32
   genid: u32
   dev: usize
@@ -96,11 +100,24 @@ function hint_for(ip: iphdr, dev: net_device): sk_buff {
   return changetype<sk_buff>(HINT)
 }
 
+/**
+ * A packet of the same source as the one before takes the very same way: within one poll neither addresses nor switches
+ * change, so its source is as valid as that one's. While tracing, the functions that would find this out are passed.
+ */
+function hint_repeats(skb: sk_buff, ip: iphdr, hint: sk_buff): bool {
+  if (changetype<usize>(hint) == 0 || changetype<hint_key>(HINT_KEY).saddr != ip.saddr) return false
+  if (boot.trace_flags || ip.ihl != 5 || skb.pkt_type != 0 || skb.dst) return false
+  if (changetype<rtable>(hint.dst).rt_type != <u16>RTN_LOCAL) return false
+  skb_dst_set_noref(skb, hint.dst)
+  return true
+}
+
 /** Remembers the way of a packet for the next one. Broadcasts and namespaces with own rules have none. */
 function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
   const hint = changetype<sk_buff>(HINT)
   const key = changetype<hint_key>(HINT_KEY)
   const owner = changetype<net>(dev.nd_net)
+  key.saddr = ip.saddr
   if (hint.dst == skb.dst && key.daddr == ip.daddr && key.tos == <u32>ip.tos) return
   hint_forget()
   if (changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).flags & (<u16>IPSKB_MULTIPATH)) return
@@ -116,11 +133,9 @@ function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
 /** A whole datagram for us goes to its protocol. */
 function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
   const p = changetype<usize>(skb)
-  walk(FN_ip_local_deliver_finish, p)
+  walk3(FN_ip_local_deliver_finish, FN_ip_protocol_deliver_rcu, FN_raw_local_deliver, p)
   const protocol = <u32>changetype<iphdr>(skb.data).protocol
   skb_pull(skb, skb.transport_header - skb.network_header)
-  walk(FN_ip_protocol_deliver_rcu, p)
-  walk(FN_raw_local_deliver, p)
   if (protocol == IPPROTO_UDP) {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     udp_rcv(skb)
@@ -133,6 +148,9 @@ function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
   } else if (protocol == IPPROTO_IGMP) {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     igmp_rcv(skb)
+  } else if (protocol == IPPROTO_UDPLITE) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    udplite_rcv(skb)
   } else {
     ip_no_protocol(skb, owner, false)
   }
@@ -140,7 +158,6 @@ function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
 
 /** For us: fragments are put together, the LOCAL_IN point is passed. */
 function ip_local_deliver(part: sk_buff, owner: net): void {
-  walk(FN_ip_local_deliver, changetype<usize>(part))
   let skb = part
   if (ip_is_fragment(changetype<iphdr>(skb.data))) {
     skb = ip_defrag(owner, part, IP_DEFRAG_LOCAL_DELIVER)
@@ -151,10 +168,16 @@ function ip_local_deliver(part: sk_buff, owner: net): void {
 }
 
 /** Where the route sends it. */
-function dst_input(skb: sk_buff, owner: net): void {
+function dst_input(skb: sk_buff, owner: net, how: u32): void {
   const way = changetype<rtable>(skb.dst).input
-  if (way == DST_IN_LOCAL_DELIVER) ip_local_deliver(skb, owner)
-  else if (way == DST_IN_FORWARD) ip_forward(skb)
+  if (way == DST_IN_LOCAL_DELIVER) {
+    if (how == BY_LIST) walk2(FN_ip_sublist_rcv_finish, FN_ip_local_deliver, changetype<usize>(skb))
+    else walk(FN_ip_local_deliver, changetype<usize>(skb))
+    ip_local_deliver(skb, owner)
+    return
+  }
+  if (how == BY_LIST) walk(FN_ip_sublist_rcv_finish, changetype<usize>(skb))
+  if (way == DST_IN_FORWARD) ip_forward(skb)
   else if (way == DST_IN_ERROR) ip_error(skb)
   else kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_dst_discard)
 }
@@ -163,20 +186,22 @@ function dst_input(skb: sk_buff, owner: net): void {
 function ip_packet(received: sk_buff, how: u32): void {
   const dev = changetype<net_device>(received.dev)
   const owner = changetype<net>(dev.nd_net)
-  walk(how == BY_LIST ? FN_ip_list_rcv : FN_ip_rcv, changetype<usize>(received))
+  walk2(how == BY_LIST ? FN_ip_list_rcv : FN_ip_rcv, FN_ip_rcv_core, changetype<usize>(received))
   const skb = ip_rcv_core(received, owner)
   if (changetype<usize>(skb) == 0) return
-  if (how == BY_LIST) walk(FN_ip_sublist_rcv, changetype<usize>(skb))
   if (nf_hook(owner, NF_INET_PRE_ROUTING, skb, skb.dev, 0) <= 0) return
 
   const ip = changetype<iphdr>(skb.data)
+  if (how == BY_LIST) walk2(FN_ip_sublist_rcv, FN_ip_rcv_finish_core, changetype<usize>(skb))
+  else walk(FN_ip_rcv_finish_core, changetype<usize>(skb))
   const hint = how == BY_LIST ? hint_for(ip, dev) : changetype<sk_buff>(0)
-  if (!ip_rcv_finish_core(owner, skb, dev, hint)) return
-  if (how == BY_LIST) {
-    hint_keep(skb, changetype<iphdr>(skb.data), dev)
-    walk(FN_ip_sublist_rcv_finish, changetype<usize>(skb))
+  if (hint_repeats(skb, ip, hint)) {
+    dst_input(skb, owner, how)
+    return
   }
-  dst_input(skb, owner)
+  if (!ip_rcv_finish_core(owner, skb, dev, hint)) return
+  if (how == BY_LIST) hint_keep(skb, changetype<iphdr>(skb.data), dev)
+  dst_input(skb, owner, how)
 }
 
 /** A packet with its link header off: taps, then the protocol. */
@@ -189,21 +214,20 @@ function receive(skb: sk_buff, how: u32): void {
 
 /** A packet from a driver without NAPI, handled at once. */
 export function netif_receive_skb(skb: sk_buff): void {
-  walk(FN_netif_receive_skb, changetype<usize>(skb))
-  walk(FN___netif_receive_skb, changetype<usize>(skb))
-  walk(FN___netif_receive_skb_one_core, changetype<usize>(skb))
+  walk3(FN_netif_receive_skb, FN___netif_receive_skb, FN___netif_receive_skb_one_core, changetype<usize>(skb))
   receive(skb, ALONE)
 }
 
 /** A packet from a poll: GRO holds nothing back yet, so it goes on as it is. */
 function napi_gro_receive(skb: sk_buff): void {
-  if (boot.trace_flags) {
-    const p = changetype<usize>(skb)
-    walk(FN_napi_gro_receive, p)
-    walk(FN_dev_gro_receive, p)
-    walk(FN_netif_receive_skb_list_internal, p)
-    walk(FN___netif_receive_skb_list_core, p)
-  }
+  const p = changetype<usize>(skb)
+  walk4(
+    FN_napi_gro_receive,
+    FN_dev_gro_receive,
+    FN_netif_receive_skb_list_internal,
+    FN___netif_receive_skb_list_core,
+    p,
+  )
   receive(skb, BY_LIST)
 }
 

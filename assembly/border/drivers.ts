@@ -3,7 +3,7 @@
 import { net } from '../include/net_namespace.ts'
 import { napi_struct, net_device } from '../include/netdevice.ts'
 import { igb_create as make_igb, igb_msix_ring, igb_napi_of, igb_ring_of, igb_tx_take } from '../drivers/net/igb.ts'
-import { igb_fifo_reserve as ring_reserve } from '../drivers/net/igb_ring.ts'
+import { igb_fifo_lend as ring_lend, igb_fifo_reserve as ring_reserve } from '../drivers/net/igb_ring.ts'
 import { tun_create as make_tun, tun_do_read } from '../drivers/net/tun.ts'
 import { IS_ERR } from '../lib/err.ts'
 import { dev_announce } from '../admin.ts'
@@ -28,6 +28,11 @@ export function igb_fifo_reserve(dev: net_device, queue: u32, bytes: u32): usize
   return ring_reserve(igb_ring_of(dev, queue), bytes)
 }
 
+/** Frame records that lie at p already arrive. 1: taken, 0: the FIFO is not empty. */
+export function igb_fifo_lend(dev: net_device, queue: u32, p: usize, bytes: u32): u32 {
+  return ring_lend(igb_ring_of(dev, queue), p, bytes) ? 1 : 0
+}
+
 /** The records are written. */
 export function igb_fifo_commit(dev: net_device, queue: u32, bytes: u32): void {
   igb_ring_of(dev, queue).fifo_tail += bytes
@@ -36,7 +41,7 @@ export function igb_fifo_commit(dev: net_device, queue: u32, bytes: u32): void {
 /** Arrival time of the first record in the FIFO in ns, -1: it is empty. */
 export function igb_fifo_next(dev: net_device, queue: u32): f64 {
   const ring = igb_ring_of(dev, queue)
-  return ring.fifo_head == ring.fifo_tail ? -1 : load<f64>(ring.fifo + ring.fifo_head, 8)
+  return ring.fifo_head == ring.fifo_tail ? -1 : load<f64>(ring.fifo_base + ring.fifo_head, 8)
 }
 
 /** DMA of what has arrived by now. 1: the interrupt is to be raised. */

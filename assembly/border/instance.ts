@@ -7,7 +7,7 @@ import { NET_BORN, NET_ENDED, NET_MIB, NET_SYSCTL } from '../include/net_namespa
 import { DEV_ADDR, DEV_STATS, IN_DEV_CNF } from '../include/netdevice.ts'
 import { NEIGH_PARMS_DATA } from '../include/neighbour.ts'
 import { SOFTNET_SIZE } from '../include/softnet.ts'
-import { kzalloc } from '../lib/arena.ts'
+import { kfree, kmalloc, kzalloc } from '../lib/arena.ts'
 import { BOOT, CACHES, KMEM_CACHE_SIZE, boot as block } from '../lib/boot.ts'
 import { drop_entry } from '../trace/drops.ts'
 import { walk } from '../trace/trace.ts'
@@ -33,6 +33,16 @@ export function set_time(ns: f64): void {
 export function timer_next(): f64 {
   const at = next_timer()
   return at == u64.MAX_VALUE ? -1 : <f64>at
+}
+
+/** A block for a program's own use, aligned to 32 bytes; 0: out of memory. */
+export function memory_alloc(bytes: u32): usize {
+  return kmalloc(bytes)
+}
+
+/** Gives it back; bytes as it was asked for. */
+export function memory_free(p: usize, bytes: u32): void {
+  kfree(p, bytes)
 }
 
 export function call_buffer(): usize {

@@ -25,6 +25,8 @@ export const SKB_CSUM_COMPLETE_SW: u32 = 32
 export const SKB_ENCAPSULATION: u32 = 64
 export const SKB_PEEKED: u32 = 128
 export const SKB_REDIRECTED: u32 = 256
+/** What lies at end is initialised: it is when somebody first looks (skb_shinfo). Most packets never need it. */
+export const SKB_SHINFO: u32 = 512
 
 /**
  * One packet and where its parts lie; bytes 0 to SKB_ZEROED are zero after allocation.

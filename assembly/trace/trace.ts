@@ -59,6 +59,31 @@ export function walk(fn: u32, skb: usize): void {
   if (load<u32>(TRACE_FLAGS)) walk_record(fn, skb, 0)
 }
 
+/** Several functions that begin one in the other, with nothing between: one test for all. */
+export function walk2(a: u32, b: u32, skb: usize): void {
+  if (load<u32>(TRACE_FLAGS)) {
+    walk_record(a, skb, 0)
+    walk_record(b, skb, 0)
+  }
+}
+
+export function walk3(a: u32, b: u32, c: u32, skb: usize): void {
+  if (load<u32>(TRACE_FLAGS)) {
+    walk_record(a, skb, 0)
+    walk_record(b, skb, 0)
+    walk_record(c, skb, 0)
+  }
+}
+
+export function walk4(a: u32, b: u32, c: u32, d: u32, skb: usize): void {
+  if (load<u32>(TRACE_FLAGS)) {
+    walk_record(a, skb, 0)
+    walk_record(b, skb, 0)
+    walk_record(c, skb, 0)
+    walk_record(d, skb, 0)
+  }
+}
+
 /** The same with a value worth seeing: a port, a route type, a length. */
 export function walk_value(fn: u32, skb: usize, value: u32): void {
   if (load<u32>(TRACE_FLAGS)) walk_record(fn, skb, value)

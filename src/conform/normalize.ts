@@ -1,10 +1,10 @@
 /**
  * What the kernel chooses at will is zeroed in both frames before they are compared, and checksums recomputed, as the
  * recorder did: `norm` of the expected frame names it. Sequence numbers (`tcp.seq`, `tcp.ack`) were shifted to a fixed
- * initial number, not zeroed: they are compared as they stand, and the emulator must use that initial number.
+ * initial number, not zeroed: a run does the same to what it sends (tcp_flows.ts), and they are compared as they stand.
  */
 
-const ETH_HLEN = 14
+export const ETH_HLEN = 14
 const ICMP_ERRORS = [3, 4, 5, 11, 12]
 const ICMP_TIMESTAMPREPLY = 14
 const IPPROTO_ICMP = 1
@@ -15,15 +15,15 @@ const TCPOPT_TIMESTAMP = 8
 /** `ip.id#3`: the id of a fragment. */
 const FRAGMENT_LABEL = /^ip\.id#/
 
-const u16 = (b: Uint8Array, at: number): number => (b[at] << 8) | b[at + 1]
+export const u16 = (b: Uint8Array, at: number): number => (b[at] << 8) | b[at + 1]
 
-function put16(b: Uint8Array, at: number, value: number): void {
+export function put16(b: Uint8Array, at: number, value: number): void {
   b[at] = value >>> 8
   b[at + 1] = value
 }
 
 /** Sum of 16-bit words (RFC 1071) onto `sum`, folded; an odd last byte is padded. */
-function add(b: Uint8Array, from: number, to: number, sum = 0): number {
+export function add(b: Uint8Array, from: number, to: number, sum = 0): number {
   for (let at = from; at < to; at += 2) sum += (b[at] << 8) | (at + 1 < to ? b[at + 1] : 0)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
   return sum
@@ -42,12 +42,12 @@ export function ipOffset(frame: Uint8Array): number {
 export const ipId = (p: Uint8Array, o: number): number => u16(p, o + 4)
 
 /** Where the payload of the IPv4 header at o begins and ends. */
-function payload(p: Uint8Array, o: number): [from: number, to: number] {
+export function payload(p: Uint8Array, o: number): [from: number, to: number] {
   return [o + headerLength(p, o), Math.min(p.length, o + u16(p, o + 2))]
 }
 
 /** Offset of the IPv4 header that the ICMP error at o quotes, or -1. */
-function quotedIp(p: Uint8Array, o: number): number {
+export function quotedIp(p: Uint8Array, o: number): number {
   if (p[o + 9] !== IPPROTO_ICMP || !isFirstOrWhole(p, o)) return -1
   const [a, b] = payload(p, o)
   return b - a >= 28 && ICMP_ERRORS.includes(p[a]) && p[a + 8] >>> 4 === 4 ? a + 8 : -1
@@ -64,7 +64,8 @@ function fixIcmp(p: Uint8Array, o: number): void {
   put16(p, a + 2, ~add(p, a, b))
 }
 
-function tcpSum(p: Uint8Array, o: number, a: number, b: number): number {
+/** The sum of the TCP segment [a, b) of the IPv4 header at o with its pseudo header: 0xffff when it is right. */
+export function tcpSum(p: Uint8Array, o: number, a: number, b: number): number {
   return add(p, a, b, add(p, o + 12, o + 20) + IPPROTO_TCP + (b - a))
 }
 

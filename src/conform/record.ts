@@ -1,10 +1,12 @@
 // What oracle.py record does with the real kernel, done by the emulator: a scenario's steps, and what came of each.
 
+import { BASELINE_LAB } from './baseline.ts'
 import { compress } from './bytestr.ts'
 import type { Counters, Expect, Scenario, Step, StepExpect, TxFrame } from './scenario.ts'
 import { readAll } from './sockets.ts'
 import { setUp } from './setup.ts'
 import { type Run, doStep, neighbours } from './steps.ts'
+import { tcpOut } from './tcp_flows.ts'
 
 /** Values of /proc/net/snmp that are no counters. */
 const NO_COUNTERS = new Set([
@@ -67,7 +69,7 @@ function dropCounters(run: Run): Counters {
 /** Reads devices and sockets into the step's output. */
 function drain(run: Run, out: StepExpect): void {
   for (const [name, tap] of run.taps) {
-    const frames = tap.tx().map((bytes): TxFrame => ({ bytes }))
+    const frames = tap.tx().map((bytes): TxFrame => ({ bytes: tcpOut(run.flows, bytes, BASELINE_LAB.isn) }))
     if (frames.length > 0) ((out.tx ??= {})[name] ??= []).push(...frames)
   }
   for (const [name, open] of run.sockets) {

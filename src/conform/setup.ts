@@ -75,7 +75,7 @@ export async function setUp(scenario: Scenario): Promise<Run> {
     const host = lab.host('host', { lo: false })
     const nameOf = (ifindex: number): string =>
       host.devices().find((d) => d.ifindex === ifindex)?.name ?? String(ifindex)
-    const run: Run = { lab, host, taps: new Map(), sockets: new Map(), nameOf }
+    const run: Run = { lab, host, taps: new Map(), sockets: new Map(), flows: new Map(), nameOf }
     configure(run, scenario.host)
     lab.advance(SETTLE_NS)
     discard(run)

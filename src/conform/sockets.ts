@@ -20,13 +20,16 @@ const READS_MAX = 4096
 /** Buffer of one read. */
 const READ_MAX = 131072
 
+/** An errno's name as the recorder gives it (Python's errno.errorcode). */
+const nameOfErrno = (code: string): string => (code === 'EOPNOTSUPP' ? 'ENOTSUP' : code)
+
 /** Runs a call; an error of a system call becomes its name. */
 export function outcome<T>(call: () => T): { value: T } | { err: string } {
   try {
     return { value: call() }
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
-    if (code !== undefined && syscall !== undefined) return { err: code }
+    if (code !== undefined && syscall !== undefined) return { err: nameOfErrno(code) }
     throw error
   }
 }
@@ -94,7 +97,7 @@ function errorOf(read: Received): ReadEntry['error'] {
   if (!error) return undefined
   const { errno, origin, type, code, info, offender } = error
   return {
-    errno,
+    errno: nameOfErrno(errno),
     origin: ORIGINS[String(origin)] ?? origin,
     type,
     code,

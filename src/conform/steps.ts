@@ -5,10 +5,11 @@ import type { Host } from '../host.ts'
 import type { Lab } from '../lab.ts'
 import type { RouteInfo } from '../net/rtnetlink/route_get.ts'
 import type { MsgFlag } from '../socket/syscalls.ts'
-import { CARRIER_WAIT_NS } from './baseline.ts'
+import { BASELINE_LAB, CARRIER_WAIT_NS } from './baseline.ts'
 import { expand } from './bytestr.ts'
 import type { Action, FibEntry, LookupResult, NeighbourEntry, Result, SendTo, Step } from './scenario.ts'
 import { type OpenSocket, addressOf, openSocket, outcome, readOne, setOption } from './sockets.ts'
+import { type TcpFlows, tcpIn } from './tcp_flows.ts'
 
 /** A scenario that is being run. */
 export interface Run {
@@ -16,6 +17,8 @@ export interface Run {
   host: Host
   taps: Map<string, Tap>
   sockets: Map<string, OpenSocket>
+  /** TCP connections whose sequence numbers are written as in recordings. */
+  flows: TcpFlows
   nameOf: (ifindex: number) => string
 }
 
@@ -37,9 +40,9 @@ function rx(run: Run, step: Of<'rx'>): Result {
   const tap = run.taps.get(step.rx)
   if (!tap) throw new Error(`the scenario has no device '${step.rx}'`)
   const frames = step.frames.map((frame) => {
-    if (typeof frame === 'string') return expand(frame)
+    if (typeof frame === 'string') return tcpIn(run.flows, expand(frame), BASELINE_LAB.isn)
     if (frame.vnet) throw Object.assign(new Error('frames with a virtio header are refused'), { code: 'EOPNOTSUPP' })
-    return expand(frame.bytes)
+    return tcpIn(run.flows, expand(frame.bytes), BASELINE_LAB.isn)
   })
   const { refused } = tap.rx(frames)
   return refused.size > 0 ? { refused: Object.fromEntries([...refused].map(([i, err]) => [String(i), err])) } : {}

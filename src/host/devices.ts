@@ -1,7 +1,7 @@
 // Handles of devices: a TAP, whose frames a program writes and reads, and a NIC, which has rings, an interrupt and a cable.
 
-import { type FrameBatch, type Frames, type SentFrames, decodeFrames } from '../drivers/net/frames.ts'
-import { type NicAt, receive, receiveRecords } from '../drivers/net/nic.ts'
+import { type FrameBatch, type Frames, type SentFrames, decodeFrames, encodeBatch } from '../drivers/net/frames.ts'
+import { type NicAt, receive, receiveLoaded, receiveRecords } from '../drivers/net/nic.ts'
 import { type Written, readTap, writeTap } from '../drivers/net/tap.ts'
 import { takeSent } from '../drivers/net/wire.ts'
 import type { Machine } from '../kernel/machine.ts'
@@ -89,7 +89,22 @@ export class Nic extends Device {
     if (!('records' in frames)) receive(at, frames)
     else if (at.nic.napis.length > 1)
       throw systemError('EINVAL', 'rx', `${this.name} has several queues: a batch is for one`)
-    else receiveRecords(at, [frames.records])
+    else if (frames.loaded?.host !== this.machine.id || !receiveLoaded(at, frames)) receiveRecords(at, [frames.records])
+  }
+
+  /**
+   * Lays frames into the host's own memory, to be put in again and again: rx() of such a batch copies nothing. They lie there
+   * until the lab is closed. ENOMEM; EINVAL for a NIC with several queues.
+   */
+  load(frames: Frames): FrameBatch {
+    const { machine } = this
+    if (this.#at.nic.napis.length > 1)
+      throw systemError('EINVAL', 'load', `${this.name} has several queues: a batch is for one`)
+    const { count, records } = encodeBatch(frames)
+    const at = machine.core.exports.memory_alloc(records.length) >>> 0
+    if (at === 0) throw systemError('ENOMEM', 'load', `${records.length} bytes of frames`)
+    machine.core.memory.write(at, records)
+    return { count, records, loaded: { host: machine.id, at } }
   }
 
   /** Frames that left since the last time, in order. */

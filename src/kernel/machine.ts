@@ -42,6 +42,8 @@ export class Machine {
   #closed = false
   #lab: LabState | undefined
   #state: HostState | undefined
+  #costs: object | undefined
+  #charged = false
 
   constructor(simulation: Simulation, id: number, core: Core, handlers: Handlers) {
     this.simulation = simulation
@@ -84,13 +86,18 @@ export class Machine {
 
   /** Is any row of the cost table set? Else work takes no time. */
   get charged(): boolean {
-    return Object.keys(this.simulation.state.options.costs).length > 0
+    const { costs } = this.simulation.state.options
+    if (costs !== this.#costs) {
+      this.#costs = costs
+      this.#charged = Object.keys(costs).length > 0
+    }
+    return this.#charged
   }
 
   /** Before a call: sets the CPU, and the time at which its work begins. */
   enter(cpu: CpuState, at = beginsAt(cpu, this.now)): void {
     this.core.assertAlive()
-    this.core.memory.writeU32(this.core.boot('cpu'), cpu.id)
+    this.core.memory.writeU32(this.core.cpuAt, cpu.id)
     this.core.exports.set_time(at)
   }
 
@@ -102,27 +109,21 @@ export class Machine {
 
   /** Handles what the core left in its event ring. */
   drain(): void {
-    const { core } = this
-    const { memory } = core
-    const head = core.boot('event_head')
-    const tail = core.boot('event_tail')
-    let at = memory.readU32(tail)
-    while (at !== memory.readU32(head)) {
-      const slot = (at & memory.readU32(core.boot('event_mask'))) >>> 0
-      const p = memory.readU32(core.boot('event_ring')) + slot * EVENT_RECORD
-      const [kind, a, b, c] = [
-        memory.readU32(p),
-        memory.readU32(p + 4),
-        memory.readU32(p + 8),
-        memory.readU32(p + 12),
-      ] as const
+    const { memory, headAt, tailAt, lostAt, eventRing, eventMask } = this.core
+    const { u32 } = memory.views
+    let at = u32[tailAt >>> 2]!
+    while (at !== u32[headAt >>> 2]!) {
+      const word = (eventRing + ((at & eventMask) >>> 0) * EVENT_RECORD) >>> 2
+      const kind = u32[word]!
+      const a = u32[word + 1]!
+      const b = u32[word + 2]!
+      const c = u32[word + 3]!
       at = (at + 1) >>> 0
-      memory.writeU32(tail, at)
+      u32[tailAt >>> 2] = at
       this.#handle(kind, a, b, c)
     }
-    const lost = core.boot('event_lost')
-    if (memory.readU32(lost) !== 0) {
-      memory.writeU32(lost, 0)
+    if (u32[lostAt >>> 2] !== 0) {
+      u32[lostAt >>> 2] = 0
       this.handlers.lookAtAll(this)
       this.wakeAll()
     }

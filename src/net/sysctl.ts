@@ -258,7 +258,7 @@ function writeSingle(machine: Machine, namespace: NamespaceState, name: string, 
 function keep(machine: Machine, namespace: NamespaceState, name: string, text: string): void {
   if (name === 'net.ipv4.route.flush') {
     parseIntegers(text, 1, name)
-    machine.core.exports.rt_cache_flush(namespace.net)
+    machine.core.exports.ipv4_sysctl_rtcache_flush(namespace.net)
     return
   }
   const first = defaults.sysctlDefault(name)!

@@ -1,6 +1,7 @@
 // A UDP socket for people: bound when it is made, read in batches (columns over Wasm memory), one by one, or by for await.
 
 import { formatIPv4, type Endpoint, type EndpointLike } from '../wasm/encode.ts'
+import type { Core } from '../wasm/core.ts'
 import { checked, isSystemError, systemError } from '../wasm/errors.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import type { OptionValue } from './options.ts'
@@ -35,7 +36,6 @@ export interface UdpBatch {
   readonly data: Uint8Array
 }
 
-const COLUMNS = 5
 const BATCH_MAX = 1024
 
 /** Reads up to max datagrams; undefined: none waits. */
@@ -47,19 +47,41 @@ export function receiveBatch(socket: Socket, max: number): UdpBatch | undefined 
   const count = inProcess(machine, () => core.exports.sys_recv_batch(handle, out, rows, core.halfBuffer))
   if (count === 0) return undefined
   checked(count, 'recvmmsg')
+  const all = columnsOf(core, rows)
+  if (count === rows) return { count, ...all }
+  return {
+    count,
+    lengths: all.lengths.subarray(0, count),
+    addresses: all.addresses.subarray(0, count),
+    ports: all.ports.subarray(0, count),
+    offsets: all.offsets.subarray(0, count),
+    ifindexes: all.ifindexes.subarray(0, count),
+    data: all.data,
+  }
+}
+
+type Columns = Omit<UdpBatch, 'count'>
+
+/** Views of the columns by core and rows: making them for each batch would cost more than a few datagrams. */
+const columnViews = new WeakMap<Core, Map<number, Columns>>()
+
+function columnsOf(core: Core, rows: number): Columns {
+  const known = columnViews.get(core) ?? new Map<number, Columns>()
+  const found = known.get(rows)
+  if (found) return found
+  const out = core.resultBuffer
   const { u32, u8 } = core.memory.views
-  const columns = Array.from({ length: COLUMNS }, (_, i) => {
-    const at = (out >>> 2) + i * rows
-    return u32.subarray(at, at + count)
-  })
-  const [lengths, addresses, ports, offsets, ifindexes] = columns as [
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-  ]
-  return { count, lengths, addresses, ports, offsets, ifindexes, data: u8.subarray(out, out + core.halfBuffer) }
+  const column = (i: number): Uint32Array => u32.subarray((out >>> 2) + i * rows, (out >>> 2) + (i + 1) * rows)
+  const columns: Columns = {
+    lengths: column(0),
+    addresses: column(1),
+    ports: column(2),
+    offsets: column(3),
+    ifindexes: column(4),
+    data: u8.subarray(out, out + core.halfBuffer),
+  }
+  columnViews.set(core, known.set(rows, columns))
+  return columns
 }
 
 /** A datagram that was read. */

@@ -15,6 +15,8 @@ export interface CoreExports {
   timer_next(): number
   run_timers(): number
   call_buffer(): Ptr
+  memory_alloc(bytes: number): Ptr
+  memory_free(p: Ptr, bytes: number): void
   /** A row of the cost table: ns for each, and ns in 1/256 for each byte. */
   cost_set(row: number, ns: number, bytes256: number): number
   /** Room for records in the trace ring, a power of two. */
@@ -34,6 +36,8 @@ export interface CoreExports {
   /** dev 0: the defaults. */
   neigh_parm_write(net: Ptr, dev: Ptr, id: number, value: number): void
   rt_cache_flush(net: Ptr): void
+  /** The same, and what routes learnt (path MTUs, redirects) is forgotten. */
+  ipv4_sysctl_rtcache_flush(net: Ptr): void
   dev_change_flags(dev: Ptr, flags: number, mask: number): number
   dev_set_mtu(dev: Ptr, mtu: number): number
   dev_set_mac_address(dev: Ptr, address: Ptr): number
@@ -53,6 +57,8 @@ export interface CoreExports {
   /** Where bytes of records may be written, 0: no room now. igb_fifo_commit says that they were. */
   igb_fifo_reserve(dev: Ptr, queue: number, bytes: number): Ptr
   igb_fifo_commit(dev: Ptr, queue: number, bytes: number): void
+  /** Records at p arrive without a copy. 1: taken, 0: the FIFO is not empty. */
+  igb_fifo_lend(dev: Ptr, queue: number, p: Ptr, bytes: number): number
   /** Arrival time of the FIFO's first record in ns, -1: it is empty. */
   igb_fifo_next(dev: Ptr, queue: number): number
   /** DMA of what has arrived by now. 1: the interrupt is to be raised. */

@@ -15,6 +15,13 @@ export class Core {
   /** The first half of the call buffer is for arguments, the second for what comes back. */
   readonly callBuffer: Ptr
   readonly halfBuffer: number
+  /** Places that every call looks at: the boot block's cpu, and the event ring. */
+  readonly cpuAt: Ptr
+  readonly headAt: Ptr
+  readonly tailAt: Ptr
+  readonly lostAt: Ptr
+  readonly eventRing: Ptr
+  readonly eventMask: number
   /** The error that killed it, undefined while it lives. */
   dead: CoreError | undefined
 
@@ -26,6 +33,12 @@ export class Core {
     this.arenaBytes = arenaBytes
     this.callBuffer = exports.call_buffer() >>> 0
     this.halfBuffer = constants.CALL_BUFFER_SIZE >>> 1
+    this.cpuAt = this.boot('cpu')
+    this.headAt = this.boot('event_head')
+    this.tailAt = this.boot('event_tail')
+    this.lostAt = this.boot('event_lost')
+    this.eventRing = memory.readU32(this.boot('event_ring'))
+    this.eventMask = memory.readU32(this.boot('event_mask'))
   }
 
   /** Where results of the core go: behind the arguments. */

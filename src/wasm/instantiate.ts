@@ -73,6 +73,7 @@ export function acquireCore(compiled: CompiledCore, options: BootOptions): Core 
   const pooled = pools.get(compiled.module)?.pop() ?? fresh(compiled.module)
   const bytes = Math.floor(memoryMb * 1048576)
   checked(pooled.exports.boot(bytes, hz, seedLo, seedHi, cpus), 'boot', `${memoryMb} MB for a host`)
+  pooled.memory.refresh()
   const raw = pooled.exports as unknown as WebAssembly.Exports
   const core = new Core(pooled.exports, pooled.memory, readConstants(raw), readLayout(raw), bytes)
   pristines.set(core, { module: compiled.module, pooled })

@@ -1,4 +1,4 @@
-// Views of an instance's memory. Growing a memory detaches its buffer, so a user asks for a view at each use.
+// Views of an instance's memory. It grows in boot only; then the views are made anew.
 
 /** The typed views of one buffer. */
 export interface MemoryViews {
@@ -35,10 +35,14 @@ export class CoreMemory {
     this.#views = viewsOf(memory.buffer)
   }
 
-  /** The views of now: not to be kept over a call into Wasm that may grow the memory (boot). */
+  /** The views: the memory grows in boot only, after which refresh() is called. */
   get views(): MemoryViews {
-    if (this.#views.buffer !== this.#memory.buffer) this.#views = viewsOf(this.#memory.buffer)
     return this.#views
+  }
+
+  /** Makes the views anew if the memory has grown. */
+  refresh(): void {
+    if (this.#views.buffer !== this.#memory.buffer) this.#views = viewsOf(this.#memory.buffer)
   }
 
   get u8(): Uint8Array<ArrayBuffer> {

@@ -53,6 +53,7 @@ import {
   FRAME_RECORD,
   IGB_RING_SIZE,
   IGB_RXBUFFER,
+  IGB_RX_TRUESIZE,
   IGB_RXD_DD,
   IGB_RXD_EOP,
   IGB_RXD_L4CS,
@@ -127,7 +128,7 @@ function igb_build_skb(ring: igb_ring, desc: igb_rx_desc): sk_buff {
   if (changetype<usize>(skb) == 0) return NO_SKB
   desc.buffer = 0
   skb_put(skb, desc.length)
-  skb.truesize = IGB_RXBUFFER + SKB_HEAD_TRUESIZE
+  skb.truesize = IGB_RX_TRUESIZE + SKB_HEAD_TRUESIZE
   return skb
 }
 
@@ -148,7 +149,7 @@ function igb_gather_skb(ring: igb_ring): sk_buff {
     if (k + 1 < count) desc.status = 0
   }
   ring.rx_next_to_clean = (ring.rx_next_to_clean + count - 1) & mask
-  if (changetype<usize>(skb)) skb.truesize = SKB_HEAD_TRUESIZE + count * IGB_RXBUFFER
+  if (changetype<usize>(skb)) skb.truesize = SKB_HEAD_TRUESIZE + count * IGB_RX_TRUESIZE
   return skb
 }
 
@@ -161,7 +162,7 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
   const mask = ring.count - 1
   for (;;) {
     if (igb_desc_unused(ring) >= IGB_RX_BUFFER_WRITE) igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
-    igb_dma(ring)
+    if (ring.fifo_head != ring.fifo_tail) igb_dma(ring)
     const desc = rx_desc_at(ring, ring.rx_next_to_clean)
     const status = desc.status
     if (!(status & IGB_RXD_DD)) return NO_SKB

@@ -1,22 +1,24 @@
 // The rings of an igb queue and what the hardware does with them: arrival FIFO, DMA, receive checksums.
 // Mirrors the 82576's behaviour as drivers/net/ethernet/intel/igb sees it (datasheet 3.1, 7.1). Software: igb.ts.
 
-import { DEV_ADDR, NETIF_F_RXCSUM, dev_stats, net_device } from '../../include/netdevice.ts'
+import { NETIF_F_RXCSUM, dev_stats, net_device } from '../../include/netdevice.ts'
 import { ip_is_fragment, iphdr } from '../../include/ip.ts'
 import { boot } from '../../lib/boot.ts'
-import { kmalloc } from '../../lib/arena.ts'
+import { RX_BUFFER_SIZE, kmalloc } from '../../lib/arena.ts'
 import { ntohs } from '../../lib/byteorder.ts'
-import { copy_bytes, csum_fold, csum_partial, csum_tcpudp_nofold } from '../../lib/checksum.ts'
+import { copy_bytes, csum_fold, csum_partial, csum_partial_copy, csum_tcpudp_nofold } from '../../lib/checksum.ts'
 import { ETH_HLEN, ETH_ZLEN } from '../../uapi/if_ether.ts'
 import { IFF_ALLMULTI, IFF_PROMISC } from '../../uapi/if.ts'
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/socket.ts'
 import { dev_mc_has } from '../../net/core/dev_addr_lists.ts'
 
 /** One receive buffer: a block of the arena; a packet's data begin IGB_SKB_PAD into it. */
-export const IGB_RXBUFFER: u32 = 2048
+export const IGB_RXBUFFER: u32 = <u32>RX_BUFFER_SIZE
+/** What it counts in truesize: Linux's is half a page. */
+export const IGB_RX_TRUESIZE: u32 = 2048
 export const IGB_SKB_PAD: u32 = 64
 /** Longest frame that one buffer takes: the rest holds headroom and the shared info. */
-export const IGB_MAX_FRAME_BUILD_SKB: u32 = 2048 - 64 - 256
+export const IGB_MAX_FRAME_BUILD_SKB: u32 = 2048 - 64 - 320
 /** Bytes of the arrival FIFO of a queue. */
 export const IGB_FIFO_SIZE: u32 = 1 << 19
 /** A 802.1Q tag more than an untagged frame. */
@@ -68,6 +70,8 @@ export class igb_ring {
   /** Its interrupt may be raised (EIMS). */
   irq_enabled: u32
   fifo: usize
+  /** Where the frames are that head and tail speak of: the FIFO, or a batch that was lent. */
+  fifo_base: usize
   fifo_head: u32
   fifo_tail: u32
   /** Frames numbered as they arrived. */
@@ -106,8 +110,11 @@ export function igb_fifo_reserve(ring: igb_ring, bytes: u32): usize {
     if (ring.fifo == 0) return 0
   }
   if (ring.fifo_head == ring.fifo_tail) {
+    ring.fifo_base = ring.fifo
     ring.fifo_head = 0
     ring.fifo_tail = 0
+  } else if (ring.fifo_base != ring.fifo) {
+    return 0 // a lent batch is read first
   } else if (ring.fifo_tail + bytes > IGB_FIFO_SIZE && ring.fifo_head > 0) {
     memory.copy(ring.fifo, ring.fifo + ring.fifo_head, ring.fifo_tail - ring.fifo_head)
     ring.fifo_tail -= ring.fifo_head
@@ -116,21 +123,56 @@ export function igb_fifo_reserve(ring: igb_ring, bytes: u32): usize {
   return bytes > IGB_FIFO_SIZE || ring.fifo_tail + bytes > IGB_FIFO_SIZE ? 0 : ring.fifo + ring.fifo_tail
 }
 
+/** Frames that lie in this memory already arrive: nothing is copied into the FIFO. False: it is not empty. */
+export function igb_fifo_lend(ring: igb_ring, p: usize, bytes: u32): bool {
+  if (ring.fifo_head != ring.fifo_tail) return false
+  ring.fifo_base = p
+  ring.fifo_head = 0
+  ring.fifo_tail = bytes
+  return true
+}
+
 /** Does the address filter let a frame in? Unicast and multicast exactly, as the receive address registers. */
 function filter_accepts(dev: net_device, frame: usize): bool {
-  if (dev.flags & IFF_PROMISC) return true
+  if ((load<u64>(frame) & 0x0000ffffffffffff) == dev.dev_addr || dev.flags & IFF_PROMISC) return true
   const lo = load<u32>(frame)
   const hi = <u32>load<u16>(frame, 4)
-  if (!(lo & 1)) {
-    const mine = changetype<usize>(dev) + DEV_ADDR
-    return lo == load<u32>(mine) && hi == <u32>load<u16>(mine, 4)
-  }
+  if (!(lo & 1)) return false
   if (lo == 0xffffffff && hi == 0xffff) return true
   return (dev.flags & IFF_ALLMULTI) != 0 || dev_mc_has(dev, frame)
 }
 
-/** What the hardware finds out about a frame's checksums: IGB_RXD_IPCS, IGB_RXD_L4CS, IGB_RXD_L4E. */
-function rx_checksum(frame: usize, len: u32): u32 {
+/** Shorter payloads are summed and copied one after the other. */
+const FUSED_MIN: u32 = 128
+
+/**
+ * Writes a frame into a buffer, and says what the hardware found out about its checksums on the way: IGB_RXD_IPCS,
+ * IGB_RXD_L4CS, IGB_RXD_L4E. Fragments, and datagrams without a checksum, have none that it could verify.
+ */
+function rx_copy(to: usize, frame: usize, len: u32): u32 {
+  const ip = changetype<iphdr>(frame + ETH_HLEN)
+  const l4 = rx_l4_offset(frame, len)
+  if (l4 < ETH_HLEN) {
+    copy_bytes(to, frame, len)
+    return l4
+  }
+  const bytes = ETH_HLEN + ntohs(ip.tot_len) - l4
+  const pseudo = csum_tcpudp_nofold(ip.saddr, ip.daddr, bytes, ip.protocol, 0)
+  let sum: u32
+  if (bytes < FUSED_MIN) {
+    sum = csum_partial(frame + l4, bytes, pseudo)
+    copy_bytes(to, frame, len)
+  } else {
+    copy_bytes(to, frame, l4)
+    sum = csum_partial_copy(frame + l4, to + l4, bytes, pseudo)
+    const end = l4 + bytes
+    if (end < len) copy_bytes(to + end, frame + end, len - end)
+  }
+  return csum_fold(sum) == 0 ? IGB_RXD_IPCS | IGB_RXD_L4CS : IGB_RXD_IPCS | IGB_RXD_L4CS | IGB_RXD_L4E
+}
+
+/** Where the TCP or UDP header begins whose checksum can be verified; below ETH_HLEN: a status, there is none. */
+function rx_l4_offset(frame: usize, len: u32): u32 {
   if (len < ETH_HLEN + 28 || load<u16>(frame, 12) != 0x0008) return 0
   const ip = changetype<iphdr>(frame + ETH_HLEN)
   const header = ip.ihl << 2
@@ -141,14 +183,12 @@ function rx_checksum(frame: usize, len: u32): u32 {
   if (proto == IPPROTO_UDP) {
     if (load<u16>(l4, 6) == 0 || ntohs(load<u16>(l4, 4)) != total - header) return IGB_RXD_IPCS
   } else if (proto != IPPROTO_TCP || total < header + 20) return IGB_RXD_IPCS
-  const bytes = total - header
-  const sum = csum_partial(l4, bytes, csum_tcpudp_nofold(ip.saddr, ip.daddr, bytes, proto, 0))
-  return csum_fold(sum) == 0 ? IGB_RXD_IPCS | IGB_RXD_L4CS : IGB_RXD_IPCS | IGB_RXD_L4CS | IGB_RXD_L4E
+  return ETH_HLEN + header
 }
 
 /** Descriptors that a frame of len bytes takes. */
 function descriptors_of(len: u32): u32 {
-  return len <= IGB_MAX_FRAME_BUILD_SKB ? 1 : (len + IGB_RXBUFFER - 1) / IGB_RXBUFFER
+  return len <= IGB_MAX_FRAME_BUILD_SKB ? 1 : (len + IGB_RX_TRUESIZE - 1) / IGB_RX_TRUESIZE
 }
 
 /** Descriptors that software has filled and the hardware not yet used. */
@@ -156,19 +196,30 @@ function rx_free(ring: igb_ring): u32 {
   return (ring.rx_next_to_use - ring.rx_hw_head) & (ring.count - 1)
 }
 
-/** Writes one frame into the next descriptors. */
-function rx_write(ring: igb_ring, dev: net_device, frame: usize, len: u32, need: u32): void {
-  const status = dev.features & NETIF_F_RXCSUM ? rx_checksum(frame, len) : 0
+/** Writes a frame into the next descriptor. */
+function rx_write_one(ring: igb_ring, dev: net_device, frame: usize, len: u32): void {
+  const desc = rx_desc_at(ring, ring.rx_hw_head)
+  const to = desc.buffer + IGB_SKB_PAD
+  let status: u32 = 0
+  if (dev.features & NETIF_F_RXCSUM) status = rx_copy(to, frame, len)
+  else copy_bytes(to, frame, len)
+  desc.length = len
+  desc.status = IGB_RXD_DD | IGB_RXD_EOP | status
+  desc.seq = ring.rx_seq
+  ring.rx_hw_head = (ring.rx_hw_head + 1) & (ring.count - 1)
+}
+
+/** Writes a frame over the next descriptors; its checksum is left to software. */
+function rx_write(ring: igb_ring, frame: usize, len: u32, need: u32): void {
   const mask = ring.count - 1
   let left = len
   for (let i: u32 = 0; i < need; i++) {
     const desc = rx_desc_at(ring, ring.rx_hw_head)
-    const n = need == 1 ? len : min(left, IGB_RXBUFFER)
-    const pad: usize = need == 1 ? <usize>IGB_SKB_PAD : 0
-    copy_bytes(desc.buffer + pad, frame + (<usize>len - left), n)
+    const n = min(left, IGB_RX_TRUESIZE)
+    copy_bytes(desc.buffer, frame + (<usize>len - left), n)
     left -= n
     desc.length = n
-    desc.status = i + 1 == need ? IGB_RXD_DD | IGB_RXD_EOP | status : IGB_RXD_DD
+    desc.status = i + 1 == need ? IGB_RXD_DD | IGB_RXD_EOP : IGB_RXD_DD
     desc.seq = ring.rx_seq
     ring.rx_hw_head = (ring.rx_hw_head + 1) & mask
   }
@@ -197,7 +248,7 @@ export function igb_dma(ring: igb_ring): u32 {
   const now = <f64>boot.now
   const before = ring.rx_hw_head
   while (ring.fifo_head != ring.fifo_tail) {
-    const record = ring.fifo + ring.fifo_head
+    const record = ring.fifo_base + ring.fifo_head
     if (load<f64>(record, 8) > now) break
     const len = load<u32>(record)
     const frame = record + FRAME_RECORD
@@ -206,7 +257,8 @@ export function igb_dma(ring: igb_ring): u32 {
     if (mac_accepts(ring, dev, frame, len)) {
       const need = descriptors_of(len)
       if (rx_free(ring) < need) dev_stats(dev).rx_missed_errors += 1
-      else rx_write(ring, dev, frame, len, need)
+      else if (need == 1) rx_write_one(ring, dev, frame, len)
+      else rx_write(ring, frame, len, need)
     }
     ring.rx_seq += 1
   }

@@ -7,7 +7,6 @@ import { SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
 import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_IPV6DISABLED,
-  SKB_DROP_REASON_NOMEM,
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_OTHERHOST,
   SKB_DROP_REASON_UNHANDLED_PROTO,
@@ -21,6 +20,8 @@ import {
 } from '../../uapi/functions.ts'
 import {
   ETH_P_802_2,
+  ETH_P_802_3,
+  ETH_P_802_3_MIN,
   ETH_P_8021AD,
   ETH_P_8021Q,
   ETH_P_ALL,
@@ -114,16 +115,31 @@ function deliver_list(skb: sk_buff, list: usize, dev: net_device, all: bool): u3
   return count
 }
 
-/** Takes the 802.1Q tag out of the frame into vlan_tci (skb_vlan_untag). False: the skb is gone. */
+function eth_type_vlan(proto: u32): bool {
+  return proto == P_8021Q || proto == P_8021AD
+}
+
+/** The protocol behind a tag: a type, or for a length the 802.3 protocol, which the bytes behind it tell. */
+function vlan_encap_proto(tag: usize): u16 {
+  const proto = load<u16>(tag, 2)
+  if (ntohs(proto) >= ETH_P_802_3_MIN) return proto
+  return htons(load<u16>(tag, VLAN_HLEN) == 0xffff ? ETH_P_802_3 : ETH_P_802_2)
+}
+
+/**
+ * Takes the 802.1Q tag out of the frame into vlan_tci (skb_vlan_untag); a second one stays in the frame.
+ * False: the skb is gone.
+ */
 function skb_vlan_untag(skb: sk_buff): bool {
+  if (skb.vlan_tci) return true
   if (!pskb_may_pull(skb, VLAN_HLEN + 2) || !skb_cow(skb, 0)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM, FN_skb_vlan_untag)
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_skb_vlan_untag)
     return false
   }
   const tag = skb.data
   skb.vlan_tci = <u16>(ntohs(load<u16>(tag)) | VLAN_TAG_PRESENT)
   skb.vlan_proto = skb.protocol
-  skb.protocol = load<u16>(tag, 2)
+  skb.protocol = vlan_encap_proto(tag)
   // The addresses move up to the inner type, so that the frame reads as if it never had a tag.
   const mac = skb.head + skb.mac_header
   memory.copy(mac + VLAN_HLEN, mac, 12)
@@ -131,6 +147,20 @@ function skb_vlan_untag(skb: sk_buff): bool {
   skb_pull(skb, VLAN_HLEN)
   skb_reset_network_header(skb)
   skb_reset_transport_header(skb)
+  return true
+}
+
+/**
+ * No device has the packet's tag: unless it names no VLAN, the frame is for another host. Behind a tag without VLAN
+ * there may be one more. False: the skb is gone.
+ */
+function vlan_nobody(skb: sk_buff): bool {
+  while (skb.vlan_tci) {
+    const vid = (<u32>skb.vlan_tci) & VLAN_VID_MASK
+    skb.vlan_tci = 0
+    if (vid) skb.pkt_type = <u8>PACKET_OTHERHOST
+    else if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return false
+  }
   return true
 }
 
@@ -167,18 +197,14 @@ export function __netif_receive_skb_core(skb: sk_buff): u32 {
   skb.skb_iif = dev.ifindex
   this_softnet().processed += 1
 
-  let proto = <u32>skb.protocol
-  if (proto == P_8021Q || proto == P_8021AD) {
-    if (!skb_vlan_untag(skb)) return 0
-    proto = skb.protocol
-  }
+  if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
   if (owner.ptype_all | dev.ptype_all) {
     deliver_list(skb, owner.ptype_all, dev, true)
     deliver_list(skb, dev.ptype_all, dev, true)
   }
-  // No device has this tag: unless it names no VLAN, the frame is for another host.
-  if (skb.vlan_tci && skb.vlan_tci & VLAN_VID_MASK) skb.pkt_type = <u8>PACKET_OTHERHOST
+  if (skb.vlan_tci && !vlan_nobody(skb)) return 0
 
+  const proto = <u32>skb.protocol
   let taken: u32 = 0
   if (owner.ptype_base | dev.ptype_specific) {
     taken = deliver_list(skb, owner.ptype_base, dev, false) + deliver_list(skb, dev.ptype_specific, dev, false)

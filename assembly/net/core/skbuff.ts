@@ -14,6 +14,7 @@ import {
   SKB_ENDED_DROPPED,
   SKB_FRAGS_OFFSET,
   SKB_HEAD_TRUESIZE,
+  SKB_SHINFO,
   SKB_SHINFO_SIZE,
   SKB_SHINFO_TRUESIZE,
   SKB_ZEROED,
@@ -31,7 +32,17 @@ import { dst_hold, dst_release } from './dst.ts'
 
 export const NO_SKB: sk_buff = changetype<sk_buff>(0)
 
+function shinfo_init(skb: sk_buff): void {
+  const zero = i64x2.splat(0)
+  v128.store(skb.end, zero)
+  v128.store(skb.end, zero, 16)
+  store<u32>(skb.end, 1)
+  skb.skb_flags |= SKB_SHINFO
+}
+
+/** What lies behind the data, initialised now if nobody looked before. */
 export function skb_shinfo(skb: sk_buff): skb_shared_info {
+  if (!(skb.skb_flags & SKB_SHINFO)) shinfo_init(skb)
   return changetype<skb_shared_info>(skb.end)
 }
 
@@ -58,13 +69,6 @@ function zero_head(p: usize): void {
   store<u64>(p, 0, 144)
 }
 
-function shinfo_init(end: usize): void {
-  const zero = i64x2.splat(0)
-  v128.store(end, zero)
-  v128.store(end, zero, 16)
-  store<u32>(end, 1)
-}
-
 /**
  * A packet around a buffer of size bytes (shared info included) that kmalloc gave; data begins headroom into it.
  * Counts as born by kind in net. NO_SKB: out of memory, the buffer is still the caller's.
@@ -81,7 +85,6 @@ export function build_skb(head: usize, size: u32, headroom: u32, net: usize, kin
   skb.users = 1
   skb.owner = net
   skb.id = ++boot.next_skb_id
-  shinfo_init(skb.end)
   skb_account_born(net, kind)
   trace_packet(TRACE_KIND_BORN, 0, skb.id, kind, 0)
   return skb
@@ -118,8 +121,14 @@ export function alloc_skb(size: u32, headroom: u32, net: usize, kind: u32): sk_b
 
 /** Gives back what lies on pages and in the fragment list, then the buffer, when its last user goes. */
 export function skb_release_data(skb: sk_buff): void {
+  if (skb.skb_flags & SKB_SHINFO && !release_shinfo(skb)) return
+  kfree(skb.head, skb.end + SKB_SHINFO_SIZE - skb.head)
+}
+
+/** False: others still use the data. */
+function release_shinfo(skb: sk_buff): bool {
   const shinfo = skb_shinfo(skb)
-  if (--shinfo.dataref) return
+  if (--shinfo.dataref) return false
   for (let i: u32 = 0; i < <u32>shinfo.nr_frags; i++) page_put(skb_shinfo_frag(skb, i).page)
   let frag = shinfo.frag_list
   while (frag) {
@@ -127,7 +136,7 @@ export function skb_release_data(skb: sk_buff): void {
     consume_skb(changetype<sk_buff>(frag), SKB_ENDED_ABSORBED)
     frag = next
   }
-  kfree(skb.head, skb.end + SKB_SHINFO_SIZE - skb.head)
+  return true
 }
 
 /** Ends the last reference, without accounts. */
@@ -315,7 +324,9 @@ export function skb_get(skb: sk_buff): sk_buff {
 export function skb_copy_header(to: sk_buff, from: sk_buff): void {
   const p = changetype<usize>(to)
   const q = changetype<usize>(from)
+  const own = to.skb_flags & SKB_SHINFO
   memory.copy(p + SKB_CB, q + SKB_CB, SKB_ZEROED - SKB_CB)
+  to.skb_flags = (to.skb_flags & ~SKB_SHINFO) | own
   to.dev = from.dev
   to.destructor = 0
   if (to.dst && !(to.skb_flags & SKB_DST_NOREF)) dst_hold(to.dst)
@@ -337,7 +348,7 @@ export function skb_clone(skb: sk_buff): sk_buff {
   clone.id = ++boot.next_skb_id
   skb_shinfo(skb).dataref += 1
   skb.skb_flags |= SKB_CLONED
-  clone.skb_flags |= SKB_CLONED
+  clone.skb_flags |= SKB_CLONED | SKB_SHINFO
   skb_account_born(clone.owner, SKB_BORN_CLONED)
   trace_packet(TRACE_KIND_BORN, 0, clone.id, SKB_BORN_CLONED, skb.id)
   return clone
@@ -363,9 +374,9 @@ export function pskb_expand_head(skb: sk_buff, nhead: u32, ntail: u32): bool {
   if (head == 0) return false
   copy_bytes(head + nhead, skb.head, used)
   const end = head + bytes - SKB_SHINFO_SIZE
+  const old = skb_shinfo(skb)
   memory.copy(end, skb.end, SKB_SHINFO_SIZE)
   store<u32>(end, 1)
-  const old = skb_shinfo(skb)
   if (old.dataref != 1) {
     for (let i: u32 = 0; i < <u32>old.nr_frags; i++) page_get(skb_shinfo_frag(skb, i).page)
     for (let f = old.frag_list; f; f = changetype<sk_buff>(f).next) changetype<sk_buff>(f).users += 1

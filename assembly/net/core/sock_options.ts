@@ -210,7 +210,7 @@ function sock_set_int(sk: sock, name: u32, value: i32): i32 {
     }
     case SO_REUSEPORT: {
       if (value && sk.sk_family != <u16>AF_INET && sk.sk_family != <u16>AF_INET6) return -EOPNOTSUPP
-      sk.sk_reuseport = <u8>(value != 0)
+      sk.sk_reuseport = <u8>(value ? 1 : 0)
       return 0
     }
     case SO_SNDBUF:

@@ -2,6 +2,7 @@
 // What the protocol has to do in its tables is told by the answer, and done there.
 
 import { flowi4, rtable } from '../../include/dst.ts'
+import { cork_fl4, inet_cork } from '../../include/inet_cork.ts'
 import { ipv4_is_multicast } from '../../include/ip.ts'
 import { mib_inc, net } from '../../include/net_namespace.ts'
 import {
@@ -32,6 +33,14 @@ const FL4: usize = memory.data(64, 16)
 /** The local address changed: the socket must move in the protocol's tables. */
 export const CONNECT_REHASH: i32 = 1
 
+/**
+ * Where connect works out its flow: in that of the datagram under construction, as the kernel does. So even a connect
+ * that fails changes the addresses that such a datagram is sent with.
+ */
+function flow_of(sk: sock): flowi4 {
+  return sk.pending ? cork_fl4(changetype<inet_cork>(sk.cork)) : changetype<flowi4>(FL4)
+}
+
 /** A route to daddr, counted; fl4 gets the addresses that it settles. Unknown ones are settled by a first look-up. */
 function ip_route_connect(sk: sock, fl4: flowi4, daddr: u32, dport: u32): usize {
   let saddr = sk.inet_saddr
@@ -58,7 +67,7 @@ function ip_route_connect(sk: sock, fl4: flowi4, daddr: u32, dport: u32): usize 
 
 /**
  * Sets the peer of a socket: where it sends to, and whom it hears. 0, CONNECT_REHASH, or -errno: -EINVAL, -EAFNOSUPPORT,
- * -ENETUNREACH and others of the route, -EACCES (a broadcast address without SO_BROADCAST); then nothing changed.
+ * -ENETUNREACH and others of the route, -EACCES (a broadcast address without SO_BROADCAST); then the socket has the peer that it had.
  */
 export function __ip4_datagram_connect(sk: sock, addr: usize, addrlen: u32): i32 {
   walk(FN___ip4_datagram_connect, 0)
@@ -66,7 +75,7 @@ export function __ip4_datagram_connect(sk: sock, addr: usize, addrlen: u32): i32
   const sin = changetype<sockaddr_in>(addr)
   if (sin.sin_family != <u16>AF_INET) return -EAFNOSUPPORT
   sk_dst_reset(sk)
-  const fl4 = changetype<flowi4>(FL4)
+  const fl4 = flow_of(sk)
   const rt = ip_route_connect(sk, fl4, sin.sin_addr, sin.sin_port)
   if (IS_ERR(rt)) {
     if (<i32>rt == -ENETUNREACH) mib_inc(changetype<net>(sk.net), IPSTATS_MIB_OUTNOROUTES)

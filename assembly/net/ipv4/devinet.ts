@@ -160,7 +160,7 @@ export function inet_select_addr(dev: net_device, dst: u32, scope: u32): u32 {
 export function confirm_addr_indev(in_dev: in_device, dst: u32, local: u32, scope: u32): u32 {
   const most = localnet_scope(in_dev)
   let addr: u32 = 0
-  let same = false
+  let same: bool = false
   for (let p = in_dev.ifa_list; p; p = changetype<in_ifaddr>(p).ifa_next) {
     const ifa = changetype<in_ifaddr>(p)
     const allowed = min<u32>(ifa.ifa_scope, most) <= scope

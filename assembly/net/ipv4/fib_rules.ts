@@ -206,12 +206,11 @@ function same_name(a: usize, b: usize): bool {
   return load<u64>(a) == load<u64>(b) && load<u64>(a, 8) == load<u64>(b, 8)
 }
 
-/** The rules say the same. */
+/** The rules say the same (rule_exists): neither where a goto leads nor `not` makes them different. */
 function rule_equals(a: fib_rule, b: fib_rule): bool {
   const x = changetype<usize>(a)
   const y = changetype<usize>(b)
-  if (a.pref != b.pref || a.action != b.action || a.table != b.table || a.target != b.target) return false
-  if ((a.flags ^ b.flags) & ~(FIB_RULE_UNRESOLVED | FIB_RULE_IIF_DETACHED | FIB_RULE_OIF_DETACHED)) return false
+  if (a.pref != b.pref || a.action != b.action || a.table != b.table || a.proto != b.proto) return false
   if (!same_name(x + FIB_RULE_IIFNAME, y + FIB_RULE_IIFNAME)) return false
   if (!same_name(x + FIB_RULE_OIFNAME, y + FIB_RULE_OIFNAME)) return false
   if (a.mark != b.mark || a.mark_mask != b.mark_mask || a.ip_proto != b.ip_proto || a.tun_id != b.tun_id) return false

@@ -347,8 +347,8 @@ function named(list: usize, source: u32): bool {
 
 /** May a packet to loc from rmt, which came by the device of index dif, go to this socket? Unicast always may. */
 export function ip_mc_sf_allow(sk: sock, loc: u32, rmt: u32, dif: u32): bool {
-  if (!ipv4_is_multicast(loc)) return true
   walk(FN_ip_mc_sf_allow, 0)
+  if (!ipv4_is_multicast(loc)) return true
   for (let p = sk.mc_list; p; p = changetype<ip_mc_socklist>(p).next_rcu) {
     const pmc = changetype<ip_mc_socklist>(p)
     if (pmc.imr_multiaddr != loc || pmc.imr_ifindex != dif) continue
@@ -377,7 +377,7 @@ export function igmp_rcv(skb: sk_buff): void {
   walk(FN_igmp_rcv, changetype<usize>(skb))
   const len = skb.len
   const in_dev = __in_dev_get_rcu(changetype<net_device>(skb.dev))
-  let dropped = true
+  let dropped: bool = true
   if (changetype<usize>(in_dev) && pskb_may_pull(skb, IGMP_HLEN) && skb_checksum_simple_validate(skb)) {
     const type = <u32>changetype<igmphdr>(skb.data).type
     if (type == IGMP_HOST_MEMBERSHIP_QUERY) {

@@ -16,7 +16,6 @@ import { SKB_CB, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
 import { SLOT_ICMP_SEND, slot_get } from '../../lib/boot.ts'
 import { ntohs } from '../../lib/byteorder.ts'
 import { ip_fast_csum } from '../../lib/checksum.ts'
-import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_IP_CSUM,
   SKB_DROP_REASON_IP_INHDR,
@@ -28,7 +27,7 @@ import {
   SKB_DROP_REASON_PKT_TOO_SMALL,
   SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST,
 } from '../../uapi/dropreason.ts'
-import { FN_ip_protocol_deliver_rcu, FN_ip_rcv_core, FN_ip_rcv_finish_core } from '../../uapi/functions.ts'
+import { FN_ip_local_deliver_finish, FN_ip_rcv_core, FN_ip_rcv_finish_core } from '../../uapi/functions.ts'
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH } from '../../uapi/icmp.ts'
 import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST } from '../../uapi/in.ts'
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../uapi/rtnetlink.ts'
@@ -73,7 +72,6 @@ function refuse(skb: sk_buff, net: net, mib: u32, reason: u32): bool {
  * Next: PRE_ROUTING. NO_SKB: the skb is gone; otherwise the one that goes on (shared heads are cloned).
  */
 export function ip_rcv_core(shared: sk_buff, net: net): sk_buff {
-  walk(FN_ip_rcv_core, changetype<usize>(shared))
   const gone = changetype<sk_buff>(0)
   if (shared.pkt_type == <u8>PACKET_OTHERHOST) {
     // Another host's frame, seen because the device is promiscuous: no IP counter moves (eth-other-mac-promisc).
@@ -167,7 +165,6 @@ function count_group(skb: sk_buff, net: net, dev: net_device, rt: rtable): bool 
  * Uses: a checked header. Sets: dst, options in cb. Next: dst.input. False: the skb is gone.
  */
 export function ip_rcv_finish_core(net: net, skb: sk_buff, dev: net_device, hint: sk_buff): bool {
-  walk(FN_ip_rcv_finish_core, changetype<usize>(skb))
   let ip = changetype<iphdr>(skb.data)
   let reason: u32 = 0
   if (skb.dst == 0 && changetype<usize>(hint)) {
@@ -207,5 +204,5 @@ export function ip_no_protocol(skb: sk_buff, net: net, raw: bool): void {
   }
   mib_inc(net, IPSTATS_MIB_INUNKNOWNPROTOS)
   call_indirect<void>(slot_get(SLOT_ICMP_SEND), skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, <u32>0)
-  kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO, FN_ip_protocol_deliver_rcu)
+  kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO, FN_ip_local_deliver_finish)
 }

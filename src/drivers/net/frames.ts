@@ -23,6 +23,8 @@ export interface FrameColumns {
 export interface FrameBatch {
   readonly count: number
   readonly records: Uint8Array<ArrayBuffer>
+  /** Where they lie in a host's own memory (Nic.load): then not even one copy is made. */
+  readonly loaded?: { readonly host: number; readonly at: number }
 }
 
 /** Frames to put in: one by one, or as columns. */

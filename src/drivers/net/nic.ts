@@ -6,7 +6,7 @@ import type { Machine } from '../../kernel/machine.ts'
 import type { DeviceState, NamespaceState, NicState } from '../../kernel/state.ts'
 import { pushEvent } from '../../kernel/time.ts'
 import type { Ptr } from '../../wasm/abi.ts'
-import { ETH_ZLEN, type Frames, cutRecords, encodeFrames, recordBytes } from './frames.ts'
+import { ETH_ZLEN, type FrameBatch, type Frames, cutRecords, encodeFrames, recordBytes } from './frames.ts'
 import { rssQueue } from './rss.ts'
 
 /** Bytes that go into the FIFO at once: it holds half a megabyte. */
@@ -90,6 +90,15 @@ export function receive(at: NicAt, frames: Frames): void {
   const queues = nic.napis.length
   const choose = (data: Uint8Array, offset: number, length: number): number => rssQueue(data, offset, length, queues)
   receiveRecords(at, encodeFrames(frames, machine.now, queues, choose))
+}
+
+/** A batch that lies in the host's memory arrives at a NIC with one queue. False: earlier frames still wait. */
+export function receiveLoaded(at: NicAt, batch: FrameBatch): boolean {
+  const { machine, device, nic } = at
+  if (nic.inbox[0]!.length > 0) return false
+  if (machine.core.exports.igb_fifo_lend(device.ptr, 0, batch.loaded!.at, batch.records.length) === 0) return false
+  kick(at, 0)
+  return true
 }
 
 /** The same with flat records for each queue. */

@@ -142,7 +142,7 @@ function arp_fwd_proxy(in_dev: in_device, dev: net_device, rt: rtable): bool {
 
 /** Is the target on the asker's own link, which keeps its ports apart (proxy_arp_pvlan)? */
 function arp_fwd_pvlan(in_dev: in_device, dev: net_device, rt: rtable, sip: u32, tip: u32): bool {
-  if (rt.dev != changetype<usize>(dev) || in_dev_conf_get(in_dev, IPV4_DEVCONF_PROXY_ARP_PVLAN) == 0) return false
+  if (rt.dev != changetype<usize>(dev) || !in_dev_orconf(in_dev, IPV4_DEVCONF_PROXY_ARP_PVLAN)) return false
   return sip != tip
 }
 

@@ -85,13 +85,13 @@ function fib_table_dump(tb: fib_table, part: dump_part, key: u32, from: u32): bo
 export function fib_dump(net: net, table: u32, out: usize, max: u32, cursor: u32): i32 {
   const place = changetype<dump_place>(PLACE)
   const part = changetype<dump_part>(PART)
-  let going = cursor != 0 && place.net == changetype<usize>(net) && place.wanted == table && place.told == cursor
+  let going: bool = cursor != 0 && place.net == changetype<usize>(net) && place.wanted == table && place.told == cursor
   part.skip = going ? 0 : cursor
   part.told = cursor
   part.out = out + 4
   part.end = out + max
   const first = going ? place.tb_id : 0
-  let done = true
+  let done: bool = true
   for (let p = net.fib_tables; p && done; p = changetype<fib_table>(p).next) {
     const tb = changetype<fib_table>(p)
     if (going && tb.tb_id != first) continue

@@ -71,6 +71,21 @@ function first_good_nhc(fi: fib_info, flags: u32, flp: flowi4): usize {
   return 0
 }
 
+/** The look-up ends with next hop nh of the route fa of leaf n. */
+function set_result(res: fib_result, tb: fib_table, n: key_vector, fa: fib_alias, fi: fib_info, nh: usize): void {
+  res.prefix = bswap<u32>(n.key)
+  res.prefixlen = <u8>(KEYLENGTH - <u32>fa.fa_slen)
+  res.nh_sel = <u8>((nh - changetype<usize>(fi) - FIB_INFO_NH) / FIB_NH_SIZE)
+  res.type = fa.fa_type
+  res.scope = fi.fib_scope
+  res.fi = changetype<usize>(fi)
+  res.nhc = nh
+  res.table = changetype<usize>(tb)
+  res.tos = fa.fa_tos
+  res.fa = changetype<usize>(fa)
+  res.fa_head = n.tnode
+}
+
 /**
  * Looks up a flow in one table. 0 and the result; -EAGAIN: no route; or the error of a route that gives one.
  *
@@ -120,17 +135,7 @@ export function fib_table_lookup(tb: fib_table, flp: flowi4, res: fib_result, fl
         if (<u32>fa.fa_type > RTN_MULTICAST) return fib_props_error(fa.fa_type)
         const nh = first_good_nhc(fi, flags, flp)
         if (nh == 0) continue
-        res.prefix = bswap<u32>(n.key)
-        res.prefixlen = <u8>(KEYLENGTH - slen)
-        res.nh_sel = <u8>((nh - changetype<usize>(fi) - FIB_INFO_NH) / FIB_NH_SIZE)
-        res.type = fa.fa_type
-        res.scope = fi.fib_scope
-        res.fi = changetype<usize>(fi)
-        res.nhc = nh
-        res.table = changetype<usize>(tb)
-        res.tos = fa.fa_tos
-        res.fa = p
-        res.fa_head = n.tnode
+        set_result(res, tb, n, fa, fi, nh)
         return 0
       }
     }

@@ -30,7 +30,7 @@ import {
 } from '../../../uapi/icmp.ts'
 import { RTN_BROADCAST } from '../../../uapi/rtnetlink.ts'
 import { ICMP_MIB_INERRORS } from '../../../uapi/snmp.ts'
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../../../uapi/socket.ts'
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../uapi/socket.ts'
 import { SYSCTL_ICMP_IGNORE_BOGUS_ERROR_RESPONSES, SYSCTL_IP_NO_PMTU_DISC } from '../../../uapi/sysctl.ts'
 import { skb_transport_header } from '../../core/skbuff.ts'
 import { pskb_may_pull } from '../../core/skbuff_data.ts'
@@ -88,6 +88,8 @@ function icmp_socket_deliver(skb: sk_buff, info: u32): void {
     // Without sockets of the protocol the error is about none.
     const slot: u32 = protocol == IPPROTO_UDP ? SLOT_ERR_UDP : SLOT_ERR_TCP
     if (!err_handler(slot, skb, info)) mib_inc(net_of(skb), ICMP_MIB_INERRORS)
+  } else if (protocol == IPPROTO_UDPLITE) {
+    mib_inc(net_of(skb), ICMP_MIB_INERRORS)
   }
 }
 

@@ -142,7 +142,7 @@ export function rt_set_nexthop(
     rt.rt_gw4 = nhc.nhc_gw
   }
   init_metrics(rt, changetype<fib_info>(fi))
-  let cached = false
+  let cached: bool = false
   if (changetype<usize>(fnhe)) {
     cached = rt_bind_exception(rt, fnhe, daddr, do_cache)
   } else if (do_cache) {

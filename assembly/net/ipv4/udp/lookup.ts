@@ -6,7 +6,7 @@ import { rtable } from '../../../include/dst.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
-import { walk } from '../../../trace/trace.ts'
+import { walk, walk2 } from '../../../trace/trace.ts'
 import { FN___udp4_lib_lookup, FN_inet_lookup_reuseport, FN_udp4_lib_lookup2 } from '../../../uapi/functions.ts'
 import { NO_SOCK } from '../../core/sock.ts'
 import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
@@ -42,7 +42,6 @@ function compute_score(sk: sock, saddr: u32, sport: u32, dif: u32): i32 {
 
 /** The best of those bound to daddr (0: to any address) and port hnum; members of a group by the hash of the flow. */
 function udp4_lib_lookup2(net: net, saddr: u32, sport: u32, local: u32, daddr: u32, hnum: u32, dif: u32): sock {
-  walk(FN_udp4_lib_lookup2, 0)
   let result = NO_SOCK
   let badness = 0
   for (let p = load<usize>(udp_hashslot2(net, local, hnum)); p; p = changetype<sock>(p).hash2_next) {
@@ -53,8 +52,8 @@ function udp4_lib_lookup2(net: net, saddr: u32, sport: u32, local: u32, daddr: u
     badness = score
     result = sk
     if (sk.sk_state == <u8>TCP_ESTABLISHED) continue
-    walk(FN_inet_lookup_reuseport, 0)
     if (sk.sk_reuseport_cb == 0) continue
+    walk(FN_inet_lookup_reuseport, 0)
     const chosen = reuseport_select_sock(sk, udp_ehashfn(daddr, hnum, saddr, sport))
     if (changetype<usize>(chosen) == 0) continue
     result = chosen
@@ -85,13 +84,17 @@ export function udp4_lib_lookup4(net: net, saddr: u32, sport: u32, daddr: u32, h
  * NO_SOCK: nobody listens.
  */
 export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
-  walk(FN___udp4_lib_lookup, 0)
+  walk2(FN___udp4_lib_lookup, FN_udp4_lib_lookup2, 0)
   if (udp_has_hash4()) {
     const sk = udp4_lib_lookup4(net, saddr, sport, daddr, hnum, dif)
     if (changetype<usize>(sk)) return sk
   }
-  const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
-  if (changetype<usize>(sk)) return sk
+  // Most sockets are bound to any address: an empty chain is seen before anything is called.
+  if (load<usize>(udp_hashslot2(net, daddr, hnum))) {
+    const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
+    if (changetype<usize>(sk)) return sk
+  }
+  walk(FN_udp4_lib_lookup2, 0)
   return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif)
 }
 

@@ -19,7 +19,7 @@ import {
 } from '../../../include/skbuff.ts'
 import { DROPCOUNT_CB, INET_PKTINFO, SOCK_DEAD, SOCK_RXQ_OVFL, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
-import { walk } from '../../../trace/trace.ts'
+import { walk, walk2, walk4 } from '../../../trace/trace.ts'
 import {
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_NO_SOCKET,
@@ -125,7 +125,6 @@ function udp4_csum_init(skb: sk_buff, check: u32, saddr: u32, daddr: u32): bool 
 
 /** The header goes off the front; what is left to verify stays right. */
 function udp_csum_pull_header(skb: sk_buff): void {
-  walk(FN_skb_pull_rcsum, changetype<usize>(skb))
   if (!(skb.skb_flags & SKB_CSUM_VALID)) {
     const header = csum_partial(skb.data, UDP_HLEN, 0)
     if (skb.ip_summed == <u8>CHECKSUM_NONE) skb.csum = csum_add(skb.csum, header)
@@ -136,7 +135,6 @@ function udp_csum_pull_header(skb: sk_buff): void {
 
 /** Keeps what IP_PKTINFO tells, since the route ends here. */
 export function ipv4_pktinfo_prepare(sk: sock, skb: sk_buff): void {
-  walk(FN_ipv4_pktinfo_prepare, changetype<usize>(skb))
   const cb = changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
   if (sk.inet_flags & INET_PKTINFO && skb.dst) {
     cb.iif = inet_iif(skb)
@@ -153,7 +151,6 @@ export function ipv4_pktinfo_prepare(sk: sock, skb: sk_buff): void {
  * The buffer counts truesize; it takes one packet even if that is larger (udp-rx-rcvbuf).
  */
 function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): bool {
-  walk(FN___udp_enqueue_schedule_skb, changetype<usize>(skb))
   const size = <i32>skb.truesize
   const rmem = sk.sk_rmem_alloc
   if (<i64>rmem + <i64>size > <i64>sk.sk_rcvbuf && rmem != 0) {
@@ -176,10 +173,9 @@ function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): bool {
  */
 function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
   const p = changetype<usize>(skb)
-  walk(FN_udp_queue_rcv_skb, p)
-  walk(FN_udp_queue_rcv_one_skb, p)
-  walk(FN_sk_filter_trim_cap, p)
+  walk4(FN_udp_queue_rcv_skb, FN_udp_queue_rcv_one_skb, FN_sk_filter_trim_cap, FN_skb_pull_rcsum, p)
   udp_csum_pull_header(skb)
+  walk2(FN_ipv4_pktinfo_prepare, FN___udp_enqueue_schedule_skb, p)
   ipv4_pktinfo_prepare(sk, skb)
   if (sk.inet_daddr) sk.sk_incoming_cpu = <i32>boot.cpu
   if (__udp_enqueue_schedule_skb(sk, skb)) return
@@ -257,8 +253,7 @@ function skb_steal_sock(skb: sk_buff): sock {
  */
 export function udp_rcv(skb: sk_buff): void {
   const p = changetype<usize>(skb)
-  walk(FN_udp_rcv, p)
-  walk(FN___udp4_lib_rcv, p)
+  walk2(FN_udp_rcv, FN___udp4_lib_rcv, p)
   const owner = changetype<net>(changetype<net_device>(skb.dev).nd_net)
   if (!pskb_may_pull(skb, UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_NOT_SPECIFIED)
 
