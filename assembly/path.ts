@@ -14,7 +14,7 @@ import { softnet_data } from './include/softnet.ts'
 import { COST_RX, charge } from './kernel/cost.ts'
 import { IS_ERR } from './lib/err.ts'
 import { boot } from './lib/boot.ts'
-import { walk, walk2, walk3, walk4 } from './trace/trace.ts'
+import { walk, walk_all } from './trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from './uapi/dropreason.ts'
 import {
   FN___napi_poll,
@@ -41,6 +41,8 @@ import {
   FN_process_backlog,
   FN_raw_local_deliver,
   FN_tun_napi_poll,
+  FN___udp4_lib_rcv,
+  FN_udp_rcv,
 } from './uapi/functions.ts'
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
 import { RTN_BROADCAST, RTN_LOCAL } from './uapi/rtnetlink.ts'
@@ -66,6 +68,39 @@ import { udplite_rcv } from './net/ipv4/udplite.ts'
 /** How a packet came: in a batch of NAPI (list functions), or alone. */
 const BY_LIST: u32 = 1
 const ALONE: u32 = 0
+
+/** What a packet passes station by station, in the words of the walk: those that come alone begin one entry later. */
+const GRO_WALK: usize = memory.data<u32>([
+  FN_napi_gro_receive,
+  FN_dev_gro_receive,
+  FN_netif_receive_skb_list_internal,
+  FN___netif_receive_skb_list_core,
+  0,
+])
+const ONE_CORE_WALK: usize = memory.data<u32>([
+  FN_netif_receive_skb,
+  FN___netif_receive_skb,
+  FN___netif_receive_skb_one_core,
+  0,
+])
+const LIST_RCV_WALK: usize = memory.data<u32>([FN_ip_list_rcv, FN_ip_rcv_core, 0])
+const RCV_WALK: usize = memory.data<u32>([FN_ip_rcv, FN_ip_rcv_core, 0])
+const LIST_FINISH_WALK: usize = memory.data<u32>([FN_ip_sublist_rcv, FN_ip_rcv_finish_core, 0])
+const LIST_DELIVER_WALK: usize = memory.data<u32>([FN_ip_sublist_rcv_finish, FN_ip_local_deliver, 0])
+const DELIVER_WALK: usize = memory.data<u32>([
+  FN_ip_local_deliver_finish,
+  FN_ip_protocol_deliver_rcu,
+  FN_raw_local_deliver,
+  0,
+])
+const DELIVER_UDP_WALK: usize = memory.data<u32>([
+  FN_ip_local_deliver_finish,
+  FN_ip_protocol_deliver_rcu,
+  FN_raw_local_deliver,
+  FN_udp_rcv,
+  FN___udp4_lib_rcv,
+  0,
+])
 
 /**
  * The route of the packet before, for the next one to the same destination (ip_list_rcv_finish): a stand-in packet with
@@ -133,9 +168,9 @@ function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
 /** A whole datagram for us goes to its protocol. */
 function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
   const p = changetype<usize>(skb)
-  walk3(FN_ip_local_deliver_finish, FN_ip_protocol_deliver_rcu, FN_raw_local_deliver, p)
   const protocol = <u32>changetype<iphdr>(skb.data).protocol
   skb_pull(skb, skb.transport_header - skb.network_header)
+  walk_all(protocol == IPPROTO_UDP ? DELIVER_UDP_WALK : DELIVER_WALK, p)
   if (protocol == IPPROTO_UDP) {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     udp_rcv(skb)
@@ -171,8 +206,7 @@ function ip_local_deliver(part: sk_buff, owner: net): void {
 function dst_input(skb: sk_buff, owner: net, how: u32): void {
   const way = changetype<rtable>(skb.dst).input
   if (way == DST_IN_LOCAL_DELIVER) {
-    if (how == BY_LIST) walk2(FN_ip_sublist_rcv_finish, FN_ip_local_deliver, changetype<usize>(skb))
-    else walk(FN_ip_local_deliver, changetype<usize>(skb))
+    walk_all(how == BY_LIST ? LIST_DELIVER_WALK : LIST_DELIVER_WALK + 4, changetype<usize>(skb))
     ip_local_deliver(skb, owner)
     return
   }
@@ -186,14 +220,13 @@ function dst_input(skb: sk_buff, owner: net, how: u32): void {
 function ip_packet(received: sk_buff, how: u32): void {
   const dev = changetype<net_device>(received.dev)
   const owner = changetype<net>(dev.nd_net)
-  walk2(how == BY_LIST ? FN_ip_list_rcv : FN_ip_rcv, FN_ip_rcv_core, changetype<usize>(received))
+  walk_all(how == BY_LIST ? LIST_RCV_WALK : RCV_WALK, changetype<usize>(received))
   const skb = ip_rcv_core(received, owner)
   if (changetype<usize>(skb) == 0) return
   if (nf_hook(owner, NF_INET_PRE_ROUTING, skb, skb.dev, 0) <= 0) return
 
   const ip = changetype<iphdr>(skb.data)
-  if (how == BY_LIST) walk2(FN_ip_sublist_rcv, FN_ip_rcv_finish_core, changetype<usize>(skb))
-  else walk(FN_ip_rcv_finish_core, changetype<usize>(skb))
+  walk_all(how == BY_LIST ? LIST_FINISH_WALK : LIST_FINISH_WALK + 4, changetype<usize>(skb))
   const hint = how == BY_LIST ? hint_for(ip, dev) : changetype<sk_buff>(0)
   if (hint_repeats(skb, ip, hint)) {
     dst_input(skb, owner, how)
@@ -214,20 +247,14 @@ function receive(skb: sk_buff, how: u32): void {
 
 /** A packet from a driver without NAPI, handled at once. */
 export function netif_receive_skb(skb: sk_buff): void {
-  walk3(FN_netif_receive_skb, FN___netif_receive_skb, FN___netif_receive_skb_one_core, changetype<usize>(skb))
+  walk_all(ONE_CORE_WALK, changetype<usize>(skb))
   receive(skb, ALONE)
 }
 
 /** A packet from a poll: GRO holds nothing back yet, so it goes on as it is. */
 function napi_gro_receive(skb: sk_buff): void {
   const p = changetype<usize>(skb)
-  walk4(
-    FN_napi_gro_receive,
-    FN_dev_gro_receive,
-    FN_netif_receive_skb_list_internal,
-    FN___netif_receive_skb_list_core,
-    p,
-  )
+  walk_all(GRO_WALK, p)
   receive(skb, BY_LIST)
 }
 

@@ -189,6 +189,13 @@ export class sock {
   sk_busy_poll: u32
   /** PROT_*: whose functions serve it. */
   sk_prot: u32
+  /**
+   * UDP: addresses and port (network order) that connect, or the last corked datagram, left in the flow of the cork
+   * (inet.cork.fl). What goes by the cached route of a connected socket is sent with these.
+   */
+  cork_saddr: u32
+  cork_daddr: u32
+  cork_dport: u32
 }
 
 export const SOCK_SIZE: usize = (offsetof<sock>() + 15) & ~15

@@ -7,11 +7,12 @@ export class timer_list {
   expires: u32
   /** When the wheel fires it: expires rounded up to its level's granularity. */
   fires: u32
-  /** Order among timers of one tick. */
+  /** Grows: who was set last is first among timers of one tick and level. */
   seq: u32
   /** Table index of a function (timer: usize) => void. */
   func: u32
   /** Place in the heap plus 1, 0: not pending. */
   slot: u32
-  cpu: u32
+  /** Level of the wheel. */
+  level: u32
 }

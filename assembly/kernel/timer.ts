@@ -4,6 +4,7 @@
 import { boot } from '../lib/boot.ts'
 import { timer_list } from '../include/timer.ts'
 import { kfree, kmalloc } from '../lib/arena.ts'
+import { trace_context } from '../trace/trace.ts'
 
 /** Jiffies at time 0: large enough that "long ago" never lies before it. */
 export const INITIAL_JIFFIES: u32 = 1 << 20
@@ -12,12 +13,18 @@ export const INITIAL_JIFFIES: u32 = 1 << 20
 const LVL_CLK_SHIFT: u32 = 3
 const LVL_DEPTH: u32 = 9
 
-/** The tick at which the wheel fires a timer that was set now for expires. */
-function wheel_fires(expires: u32, now: u32): u32 {
-  if (<i32>(expires - now) < 0) return now
+/** The level into which the wheel puts a timer that is set now for expires. */
+function wheel_level(expires: u32, now: u32): u32 {
   const delta = expires - now
+  if (<i32>delta < 0) return 0
   let level: u32 = 0
   while (level < LVL_DEPTH - 1 && delta >= 63 << (level * LVL_CLK_SHIFT)) level++
+  return level
+}
+
+/** The tick at which that level fires it. */
+function wheel_fires(expires: u32, now: u32, level: u32): u32 {
+  if (<i32>(expires - now) < 0) return now
   const shift = level * LVL_CLK_SHIFT
   return ((expires >> shift) + 1) << shift
 }
@@ -31,8 +38,10 @@ function put(i: u32, timer: timer_list): void {
   timer.slot = i + 1
 }
 
+/** Of one tick the coarser levels come first; in a slot of the wheel, who was put there last. */
 function before(a: timer_list, b: timer_list): bool {
-  return a.fires == b.fires ? <i32>(a.seq - b.seq) < 0 : <i32>(a.fires - b.fires) < 0
+  if (a.fires != b.fires) return <i32>(a.fires - b.fires) < 0
+  return a.level == b.level ? <i32>(a.seq - b.seq) > 0 : a.level > b.level
 }
 
 function sift_up(i: u32, timer: timer_list): void {
@@ -99,7 +108,8 @@ export function mod_timer(timer: timer_list, expires: u32): bool {
   const was = timer_delete(timer)
   if (!heap_room()) return was
   timer.expires = expires
-  timer.fires = wheel_fires(expires, boot.jiffies)
+  timer.level = wheel_level(expires, boot.jiffies)
+  timer.fires = wheel_fires(expires, boot.jiffies, timer.level)
   timer.seq = boot.timer_seq++
   const i = boot.timer_count++
   sift_up(i, timer)
@@ -123,6 +133,7 @@ export function run_timers(): u32 {
     const timer = at(0)
     if (<i32>(timer.fires - boot.jiffies) > 0) break
     timer_delete(timer)
+    trace_context()
     call_indirect<void>(timer.func, changetype<usize>(timer))
     fired++
   }

@@ -105,6 +105,20 @@ export function csum_tcpudp_magic(saddr: u32, daddr: u32, len: u32, proto: u32, 
   return csum_fold(csum_tcpudp_nofold(saddr, daddr, len, proto, sum))
 }
 
+/** Two or four blocks of 16 that may overlap: no loop for the sizes of headers and small packets. */
+function copy_16_to_64(to: usize, from: usize, last: usize): void {
+  const head = v128.load(from)
+  const end = v128.load(from + last)
+  if (last > 16) {
+    const second = v128.load(from, 16)
+    const third = v128.load(from + last - 16)
+    v128.store(to, second, 16)
+    v128.store(to + last - 16, third)
+  }
+  v128.store(to, head)
+  v128.store(to + last, end)
+}
+
 /** Copies n bytes; never writes beyond them. */
 export function copy_bytes(to: usize, from: usize, n: u32): void {
   if (n > 256) {
@@ -113,6 +127,10 @@ export function copy_bytes(to: usize, from: usize, n: u32): void {
   }
   if (n >= 16) {
     const last: usize = n - 16
+    if (n <= 64) {
+      copy_16_to_64(to, from, last)
+      return
+    }
     for (let i: usize = 0; i < last; i += 16) v128.store(to + i, v128.load(from + i))
     v128.store(to + last, v128.load(from + last))
     return

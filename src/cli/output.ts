@@ -8,6 +8,12 @@ export interface Output {
   error(text: string): void
 }
 
+/** A reader that closes the pipe early (head, less) has seen enough. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 export const terminal: Output = {
   line: (text = '') => void process.stdout.write(`${text}\n`),
   error: (text) => void process.stderr.write(`netpath: ${text}\n`),

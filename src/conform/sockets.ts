@@ -21,7 +21,7 @@ const READS_MAX = 4096
 const READ_MAX = 131072
 
 /** An errno's name as the recorder gives it (Python's errno.errorcode). */
-const nameOfErrno = (code: string): string => (code === 'EOPNOTSUPP' ? 'ENOTSUP' : code)
+export const nameOfErrno = (code: string): string => (code === 'EOPNOTSUPP' ? 'ENOTSUP' : code)
 
 /** Runs a call; an error of a system call becomes its name. */
 export function outcome<T>(call: () => T): { value: T } | { err: string } {

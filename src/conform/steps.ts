@@ -5,10 +5,11 @@ import type { Host } from '../host.ts'
 import type { Lab } from '../lab.ts'
 import type { RouteInfo } from '../net/rtnetlink/route_get.ts'
 import type { MsgFlag } from '../socket/syscalls.ts'
+import { errnoName } from '../wasm/errors.ts'
 import { BASELINE_LAB, CARRIER_WAIT_NS } from './baseline.ts'
 import { expand } from './bytestr.ts'
 import type { Action, FibEntry, LookupResult, NeighbourEntry, Result, SendTo, Step } from './scenario.ts'
-import { type OpenSocket, addressOf, openSocket, outcome, readOne, setOption } from './sockets.ts'
+import { type OpenSocket, addressOf, nameOfErrno, openSocket, outcome, readOne, setOption } from './sockets.ts'
 import { type TcpFlows, tcpIn } from './tcp_flows.ts'
 
 /** A scenario that is being run. */
@@ -163,7 +164,9 @@ function closeSocket(run: Run, name: string): Result {
 
 function getOption(run: Run, step: Of<'getsockopt'>): Result {
   const tried = outcome(() => socketOf(run, step.getsockopt).socket.getsockopt(step.option))
-  return 'err' in tried ? { err: tried.err } : ({ value: tried.value } as Result)
+  if ('err' in tried) return { err: tried.err }
+  const isError = step.option === 'SO_ERROR' && tried.value !== 0
+  return { value: isError ? nameOfErrno(errnoName(tried.value as number)) : tried.value } as Result
 }
 
 function named(run: Run, name: string): Result {

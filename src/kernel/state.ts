@@ -64,7 +64,7 @@ export interface NamespaceState {
   devices: DeviceState[]
   /** Sysctls that the core does not keep, by name, where they are not the default. */
   sysctls: Record<string, string>
-  /** Per-device switches that were written: 'conf.IFINDEX.ID' (0: default). A default no longer reaches these. */
+  /** Per-device switches that were written: 'conf.IFINDEX.ID' (0: default; ID *: all). A default no longer reaches these. */
   written: Record<string, true>
 }
 

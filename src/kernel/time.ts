@@ -33,7 +33,7 @@ function before(a: SimEvent, b: SimEvent): boolean {
   return a.time === b.time ? a.seq < b.seq : a.time < b.time
 }
 
-/** Enters an event; one of the past happens now. */
+/** Enters an event; one of the past happens now. The clock knows whole ns: what is due between two happens at the later. */
 export function pushEvent(
   clock: ClockState,
   time: number,
@@ -42,7 +42,7 @@ export function pushEvent(
   target: number,
   args: readonly number[] = [],
 ): SimEvent {
-  const event: SimEvent = { time: Math.max(time, clock.now), seq: clock.seq++, kind, host, target, args }
+  const event: SimEvent = { time: Math.ceil(Math.max(time, clock.now)), seq: clock.seq++, kind, host, target, args }
   const heap = clock.events
   let i = heap.length
   heap.push(event)

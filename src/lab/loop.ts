@@ -118,7 +118,7 @@ export function runUntil(simulation: Simulation, until: number, untilIdle: boole
     const eventTime = nextEventTime(clock)
     const timer = nextTimer(simulation)
     const time = Math.min(eventTime, timer.time)
-    const idle = eventTime > until
+    const idle = eventTime > until || eventTime === Infinity
     if (time > until || (untilIdle && eventTime === Infinity)) return { happened, idle }
     if (happened >= limit) return { happened, idle: false }
     happened++

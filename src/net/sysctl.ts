@@ -125,6 +125,20 @@ function writeForwarding(
   if (scope !== 'default') machine.core.exports.rt_cache_flush(namespace.net)
 }
 
+/** The mark of a device whose own values all stand (ipv4_devconf_setall, neigh_parms_data_state_setall). */
+const settled = (device: DeviceState): string => `conf.${device.ifindex}.*`
+
+/** Does a value written to `default` not reach the device any more? kind and id name the value. */
+function keepsOwn(namespace: NamespaceState, device: DeviceState, kind: 'conf' | 'neigh', id: number): boolean {
+  const { written } = namespace
+  return written[settled(device)] === true || written[`${kind}.${device.ifindex}.${id}`] === true
+}
+
+/** A device gets an address: from now on no default reaches it. */
+export function ipv4_devconf_setall(machine: Machine, namespace: NamespaceState, device: DeviceState): void {
+  if (switches(machine, namespace, device) !== 0) namespace.written[settled(device)] = true
+}
+
 /** A switch of net.ipv4.conf.*: a default reaches the devices whose own was never written (devinet_copy_dflt_conf). */
 function writeSwitch(
   machine: Machine,
@@ -147,7 +161,7 @@ function writeSwitch(
   if (scope !== 'all') namespace.written[`conf.${scope === 'default' ? 0 : scope.ifindex}.${id}`] = true
   if (scope === 'default') {
     for (const device of namespace.devices) {
-      if (!namespace.written[`conf.${device.ifindex}.${id}`]) storeSwitch(machine, namespace, device, id, value)
+      if (!keepsOwn(namespace, device, 'conf', id)) storeSwitch(machine, namespace, device, id, value)
     }
   }
   const flushes =
@@ -167,7 +181,7 @@ function writeParameter(
   namespace.written[`neigh.${device?.ifindex ?? 0}.${parameter}`] = true
   const targets = device
     ? [device]
-    : namespace.devices.filter((other) => !namespace.written[`neigh.${other.ifindex}.${parameter}`])
+    : namespace.devices.filter((other) => !keepsOwn(namespace, other, 'neigh', parameter))
   if (!device) exports.neigh_parm_write(namespace.net, 0, parameter, value)
   for (const target of targets) {
     if (parameters(machine, namespace, target) !== 0) {
@@ -352,8 +366,12 @@ export function writeDefaults(machine: Machine, namespace: NamespaceState): void
   }
 }
 
-/** A new device begins with the defaults of its namespace, and with what was written to them (inetdev_init). */
+/** A device begins with the defaults of its namespace, and with what was written to them (inetdev_init). */
 export function inheritDefaults(machine: Machine, namespace: NamespaceState, device: DeviceState): void {
+  for (const name of Object.keys(namespace.written)) {
+    const [, ifindex] = name.split('.')
+    if (ifindex === String(device.ifindex)) delete namespace.written[name]
+  }
   for (const name of Object.keys(namespace.written)) {
     const [kind, ifindex, id] = name.split('.')
     if (ifindex === '0') namespace.written[`${kind}.${device.ifindex}.${id}`] = true

@@ -47,32 +47,22 @@ export function receiveBatch(socket: Socket, max: number): UdpBatch | undefined 
   const count = inProcess(machine, () => core.exports.sys_recv_batch(handle, out, rows, core.halfBuffer))
   if (count === 0) return undefined
   checked(count, 'recvmmsg')
-  const all = columnsOf(core, rows)
-  if (count === rows) return { count, ...all }
-  return {
-    count,
-    lengths: all.lengths.subarray(0, count),
-    addresses: all.addresses.subarray(0, count),
-    ports: all.ports.subarray(0, count),
-    offsets: all.offsets.subarray(0, count),
-    ifindexes: all.ifindexes.subarray(0, count),
-    data: all.data,
-  }
+  return batchOf(core, rows, count)
 }
 
-type Columns = Omit<UdpBatch, 'count'>
+/** Batches by core, rows and count: making views for each would cost more than a few datagrams. */
+const batchViews = new WeakMap<Core, Map<number, UdpBatch>>()
 
-/** Views of the columns by core and rows: making them for each batch would cost more than a few datagrams. */
-const columnViews = new WeakMap<Core, Map<number, Columns>>()
-
-function columnsOf(core: Core, rows: number): Columns {
-  const known = columnViews.get(core) ?? new Map<number, Columns>()
-  const found = known.get(rows)
+function batchOf(core: Core, rows: number, count: number): UdpBatch {
+  const known = batchViews.get(core) ?? new Map<number, UdpBatch>()
+  const key = rows * 2 * BATCH_MAX + count
+  const found = known.get(key)
   if (found) return found
   const out = core.resultBuffer
   const { u32, u8 } = core.memory.views
-  const column = (i: number): Uint32Array => u32.subarray((out >>> 2) + i * rows, (out >>> 2) + (i + 1) * rows)
-  const columns: Columns = {
+  const column = (i: number): Uint32Array => u32.subarray((out >>> 2) + i * rows, (out >>> 2) + i * rows + count)
+  const batch: UdpBatch = {
+    count,
     lengths: column(0),
     addresses: column(1),
     ports: column(2),
@@ -80,8 +70,8 @@ function columnsOf(core: Core, rows: number): Columns {
     ifindexes: column(4),
     data: u8.subarray(out, out + core.halfBuffer),
   }
-  columnViews.set(core, known.set(rows, columns))
-  return columns
+  batchViews.set(core, known.set(key, batch))
+  return batch
 }
 
 /** A datagram that was read. */

@@ -89,7 +89,10 @@ export function readRing(core: Core, from: number): { bytes: Uint8Array<ArrayBuf
   return { bytes, lost: written - count, next }
 }
 
-/** Depths by CPU: the stack is popped until its top may call the function. */
+/**
+ * Depths by CPU. The innermost function that may call a new one is its caller; what nobody may call begins a walk. Where no
+ * caller is on the stack (it has no walk point of its own), the innermost function stands for it.
+ */
 class Stacks {
   readonly #stacks = new Map<number, number[]>()
 
@@ -101,7 +104,11 @@ class Stacks {
     const stack = this.#stacks.get(cpu) ?? []
     this.#stacks.set(cpu, stack)
     const callers = callerIds[fn]
-    while (stack.length && !callers?.has(stack[stack.length - 1]!)) stack.pop()
+    if (!callers?.size) stack.length = 0
+    let caller = stack.length - 1
+    while (caller >= 0 && !callers?.has(stack[caller]!)) caller--
+    if (caller >= 0) stack.length = caller + 1
+    else if (stack.at(-1) === fn) stack.pop()
     stack.push(fn)
     return stack.length - 1
   }

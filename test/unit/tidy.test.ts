@@ -292,7 +292,7 @@ tidy('nothing is left to do', () => {
 
 tidy('every test file runs its tests, and all of them', () => {
   const tests = within('test').filter(({ path }) => path.endsWith('.test.ts'))
-  const silent = tests.filter((file) => !/\.run\(\)/.test(file.code)).map(({ path }) => `${path}: no .run()`)
+  const silent = tests.filter((file) => !/\brun\(\)/.test(file.code)).map(({ path }) => `${path}: no .run()`)
   assert.equal([...silent, ...lines(tests, code, /\w\.only\(/)], [])
 })
 

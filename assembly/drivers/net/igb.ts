@@ -27,7 +27,7 @@ import { EV_IGB_TX, event_push } from '../../kernel/event.ts'
 import { kfree, kmalloc, kzalloc } from '../../lib/arena.ts'
 import { copy_bytes } from '../../lib/checksum.ts'
 import { ERR_PTR } from '../../lib/err.ts'
-import { TRACE_KIND_FRAME, trace_packet, walk } from '../../trace/trace.ts'
+import { TRACE_KIND_FRAME, trace_frame, trace_packet, walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
 import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
 import {
@@ -46,7 +46,7 @@ import {
 import { ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import { alloc_netdev, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
 import { netif_wake_queue } from '../../net/core/dev_xmit.ts'
-import { NO_SKB, alloc_skb, build_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
+import { NO_SKB, __build_skb, alloc_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
 import { ether_setup } from './ether.ts'
 import {
@@ -118,7 +118,7 @@ function igb_desc_unused(ring: igb_ring): u32 {
 
 /** A frame in one buffer: the packet takes the buffer over. */
 function igb_build_skb(ring: igb_ring, desc: igb_rx_desc): sk_buff {
-  const skb = build_skb(
+  const skb = __build_skb(
     desc.buffer,
     IGB_RXBUFFER,
     IGB_SKB_PAD,
@@ -153,6 +153,9 @@ function igb_gather_skb(ring: igb_ring): sk_buff {
   return skb
 }
 
+/** What each received frame passes in the driver. */
+const RX_WALK: usize = memory.data<u32>([FN_napi_alloc_skb, 0])
+
 /**
  * The next received frame as a packet with data at its Ethernet header; NO_SKB: none is ready. Before it looks, DMA moves
  * in what has arrived by now, and cleaned descriptors are refilled in blocks.
@@ -166,7 +169,6 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
     const desc = rx_desc_at(ring, ring.rx_next_to_clean)
     const status = desc.status
     if (!(status & IGB_RXD_DD)) return NO_SKB
-    walk(FN_napi_alloc_skb, 0)
     const single = (status & IGB_RXD_EOP) != 0
     const skb = single ? igb_build_skb(ring, desc) : igb_gather_skb(ring)
     const last = rx_desc_at(ring, ring.rx_next_to_clean)
@@ -187,7 +189,8 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
     }
     skb.rx_seq = last.seq
     skb.queue_mapping = <u16>ring.index
-    trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
+    if (single) trace_frame(FN_igb_clean_rx_irq, skb, RX_WALK, dev.ifindex, SKB_BORN_RECEIVED)
+    else trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
     const stats = dev_stats(dev)
     stats.rx_packets += 1
     stats.rx_bytes += skb.len

@@ -245,11 +245,12 @@ function mac_accepts(ring: igb_ring, dev: net_device, frame: usize, len: u32): b
 export function igb_dma(ring: igb_ring): u32 {
   const dev = changetype<net_device>(ring.dev)
   const up = (dev.state & 1) != 0
-  const now = <f64>boot.now
+  // The clock has whole nanoseconds; what arrives in the course of one has arrived.
+  const now = <f64>boot.now + 1
   const before = ring.rx_hw_head
   while (ring.fifo_head != ring.fifo_tail) {
     const record = ring.fifo_base + ring.fifo_head
-    if (load<f64>(record, 8) > now) break
+    if (load<f64>(record, 8) >= now) break
     const len = load<u32>(record)
     const frame = record + FRAME_RECORD
     ring.fifo_head += (FRAME_RECORD + len + 7) & ~7

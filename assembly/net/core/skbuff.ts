@@ -74,6 +74,13 @@ function zero_head(p: usize): void {
  * Counts as born by kind in net. NO_SKB: out of memory, the buffer is still the caller's.
  */
 export function build_skb(head: usize, size: u32, headroom: u32, net: usize, kind: u32): sk_buff {
+  const skb = __build_skb(head, size, headroom, net, kind)
+  if (changetype<usize>(skb)) trace_packet(TRACE_KIND_BORN, 0, skb.id, kind, 0)
+  return skb
+}
+
+/** The same; the caller traces its birth (trace_frame). */
+export function __build_skb(head: usize, size: u32, headroom: u32, net: usize, kind: u32): sk_buff {
   const p = kmem_cache_alloc(CACHE_SKBUFF)
   if (p == 0) return NO_SKB
   zero_head(p)
@@ -86,7 +93,6 @@ export function build_skb(head: usize, size: u32, headroom: u32, net: usize, kin
   skb.owner = net
   skb.id = ++boot.next_skb_id
   skb_account_born(net, kind)
-  trace_packet(TRACE_KIND_BORN, 0, skb.id, kind, 0)
   return skb
 }
 
@@ -96,7 +102,7 @@ export function skb_buffer_size(size: u32): u32 {
 }
 
 /** Heads up to this size, shared info included, come from a cache of their own (SKB_SMALL_HEAD_CACHE_SIZE). */
-const SKB_SMALL_HEAD: u32 = 704
+const SKB_SMALL_HEAD: u32 = 576
 
 /** Linux's truesize of a fresh head: the small-head cache, or a power of two (__alloc_skb, kmalloc_size_roundup). */
 function alloc_truesize(size: u32): u32 {

@@ -11,6 +11,9 @@ import { ETH_HLEN, ETH_P_802_2, ETH_P_802_3, ETH_P_802_3_MIN } from '../../uapi/
 import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST } from '../../uapi/in.ts'
 import { skb_push, skb_reset_mac_header } from '../core/skbuff.ts'
 
+/** The six bytes of an address among eight. */
+const MAC_MASK: u64 = 0x0000ffffffffffff
+
 /** An 802.3 length instead of a type: raw IPX begins with ffff, all else is LLC. */
 function length_proto(skb: sk_buff): u16 {
   const raw = skb.len >= 2 && load<u16>(skb.data) == 0xffff
@@ -31,8 +34,7 @@ export function eth_type_trans(skb: sk_buff, dev: net_device): u16 {
   skb.data += ETH_HLEN
   skb.len -= ETH_HLEN
 
-  const mine = changetype<usize>(dev) + DEV_ADDR
-  if (eth.dest_lo != load<u32>(mine) || eth.dest_hi != load<u16>(mine, 4)) {
+  if ((load<u64>(changetype<usize>(eth)) & MAC_MASK) != dev.dev_addr) {
     if (eth.dest_lo & 1) {
       const all = changetype<usize>(dev) + DEV_BROADCAST
       const broadcast = eth.dest_lo == load<u32>(all) && eth.dest_hi == load<u16>(all, 4)

@@ -2,7 +2,6 @@
 // What the protocol has to do in its tables is told by the answer, and done there.
 
 import { flowi4, rtable } from '../../include/dst.ts'
-import { cork_fl4, inet_cork } from '../../include/inet_cork.ts'
 import { ipv4_is_multicast } from '../../include/ip.ts'
 import { mib_inc, net } from '../../include/net_namespace.ts'
 import {
@@ -34,11 +33,13 @@ const FL4: usize = memory.data(64, 16)
 export const CONNECT_REHASH: i32 = 1
 
 /**
- * Where connect works out its flow: in that of the datagram under construction, as the kernel does. So even a connect
- * that fails changes the addresses that such a datagram is sent with.
+ * Keeps the flow that connect worked out, even when it fails: as in the kernel it lies where that of a datagram under
+ * construction does, which is sent with these addresses then.
  */
-function flow_of(sk: sock): flowi4 {
-  return sk.pending ? cork_fl4(changetype<inet_cork>(sk.cork)) : changetype<flowi4>(FL4)
+function keep_flow(sk: sock, fl4: flowi4): void {
+  sk.cork_saddr = fl4.saddr
+  sk.cork_daddr = fl4.daddr
+  sk.cork_dport = fl4.fl4_dport
 }
 
 /** A route to daddr, counted; fl4 gets the addresses that it settles. Unknown ones are settled by a first look-up. */
@@ -75,8 +76,9 @@ export function __ip4_datagram_connect(sk: sock, addr: usize, addrlen: u32): i32
   const sin = changetype<sockaddr_in>(addr)
   if (sin.sin_family != <u16>AF_INET) return -EAFNOSUPPORT
   sk_dst_reset(sk)
-  const fl4 = flow_of(sk)
+  const fl4 = changetype<flowi4>(FL4)
   const rt = ip_route_connect(sk, fl4, sin.sin_addr, sin.sin_port)
+  keep_flow(sk, fl4)
   if (IS_ERR(rt)) {
     if (<i32>rt == -ENETUNREACH) mib_inc(changetype<net>(sk.net), IPSTATS_MIB_OUTNOROUTES)
     return <i32>rt

@@ -206,16 +206,27 @@ function same_name(a: usize, b: usize): bool {
   return load<u64>(a) == load<u64>(b) && load<u64>(a, 8) == load<u64>(b, 8)
 }
 
-/** The rules say the same (rule_exists): neither where a goto leads nor `not` makes them different. */
-function rule_equals(a: fib_rule, b: fib_rule): bool {
+/** Has the rule the prefixes and the DSCP of wish, as far as wish names them? */
+function fib4_rule_compare(r: fib_rule, wish: fib_rule, given: u32): bool {
+  if (wish.src_len && (r.src_len != wish.src_len || r.src != wish.src)) return false
+  if (wish.dst_len && (r.dst_len != wish.dst_len || r.dst != wish.dst)) return false
+  if (given & (1 << FRA_DSCP_MASK) && r.dscp_mask != wish.dscp_mask) return false
+  if (given & (1 << FRA_DSCP)) return r.dscp_full != 0 && r.dscp == wish.dscp
+  return wish.dscp == 0 || r.dscp == wish.dscp
+}
+
+/**
+ * Is there a rule a like the new one b already (rule_exists)? Neither where a goto leads nor `not` makes them different,
+ * nor a prefix that only a has.
+ */
+function rule_equals(a: fib_rule, b: fib_rule, given: u32): bool {
   const x = changetype<usize>(a)
   const y = changetype<usize>(b)
   if (a.pref != b.pref || a.action != b.action || a.table != b.table || a.proto != b.proto) return false
   if (!same_name(x + FIB_RULE_IIFNAME, y + FIB_RULE_IIFNAME)) return false
   if (!same_name(x + FIB_RULE_OIFNAME, y + FIB_RULE_OIFNAME)) return false
   if (a.mark != b.mark || a.mark_mask != b.mark_mask || a.ip_proto != b.ip_proto || a.tun_id != b.tun_id) return false
-  if (a.src != b.src || a.src_len != b.src_len || a.dst != b.dst || a.dst_len != b.dst_len) return false
-  if (a.dscp != b.dscp || a.dscp_full != b.dscp_full || a.dscp_mask != b.dscp_mask) return false
+  if (!fib4_rule_compare(a, b, given)) return false
   if (a.suppress_prefixlen != b.suppress_prefixlen || a.suppress_ifgroup != b.suppress_ifgroup) return false
   if (a.sport_start != b.sport_start || a.sport_end != b.sport_end || a.sport_mask != b.sport_mask) return false
   if (a.dport_start != b.dport_start || a.dport_end != b.dport_end || a.dport_mask != b.dport_mask) return false
@@ -251,7 +262,7 @@ function rule_from(net: net, wish: fib_rule, given: u32, nlflags: u32): usize {
   let err = fib4_rule_configure(net, r, given)
   if (err == 0 && nlflags & NLM_F_EXCL) {
     for (let q = net.fib_rules; q; q = changetype<fib_rule>(q).next) {
-      if (rule_equals(changetype<fib_rule>(q), r)) err = -EEXIST
+      if (rule_equals(changetype<fib_rule>(q), r, given)) err = -EEXIST
     }
   }
   if (err == 0) err = fib_unmerge(net)
@@ -298,10 +309,7 @@ function rule_named(r: fib_rule, wish: fib_rule, given: u32): bool {
   if ((wish.ip_proto && r.ip_proto != wish.ip_proto) || (wish.proto && r.proto != wish.proto)) return false
   if (wish.sport_start && (r.sport_start != wish.sport_start || r.sport_end != wish.sport_end)) return false
   if (wish.dport_start && (r.dport_start != wish.dport_start || r.dport_end != wish.dport_end)) return false
-  if (wish.src_len && (r.src_len != wish.src_len || r.src != wish.src)) return false
-  if (wish.dst_len && (r.dst_len != wish.dst_len || r.dst != wish.dst)) return false
-  if (given & (1 << FRA_DSCP) && r.dscp_full == 0) return false
-  return wish.dscp == 0 || r.dscp == wish.dscp
+  return fib4_rule_compare(r, wish, given)
 }
 
 function find_named(net: net, wish: fib_rule, given: u32): fib_rule {

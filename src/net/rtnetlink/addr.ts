@@ -7,6 +7,7 @@ import type { NamespaceState } from '../../kernel/state.ts'
 import { encodeIfname, maskOf, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
 import { checked } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
+import { ipv4_devconf_setall } from '../sysctl.ts'
 import { SCOPES, numberOf } from './names.ts'
 
 /** IFA_F_NOPREFIXROUTE: no route for the prefix. */
@@ -56,6 +57,7 @@ export function addAddress(machine: Machine, namespace: NamespaceState, name: st
   const flags = spec.noprefixroute ? IFA_F_NOPREFIXROUTE : 0
   inProcess(machine, () => {
     const { core } = machine
+    ipv4_devconf_setall(machine, namespace, device)
     core.memory.write(core.callBuffer, label)
     const result = core.exports.inet_rtm_newaddr(
       namespace.net,

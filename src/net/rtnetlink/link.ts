@@ -9,6 +9,7 @@ import { integer, parseMac } from '../../wasm/encode.ts'
 import { checked, invalid, systemError } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
+import { inheritDefaults, ipv4_devconf_setall } from '../sysctl.ts'
 
 /** Changes of a device; what is left out stays. */
 export interface LinkChange {
@@ -71,6 +72,15 @@ export function setCarrier(machine: Machine, device: DeviceState, on: boolean): 
   linkwatch_run_due(machine)
 }
 
+/** Sets the MTU. One that is large enough for IPv4 again lets the device begin anew with the defaults. */
+function setMtu(machine: Machine, namespace: NamespaceState, device: DeviceState, mtu: number): void {
+  const { exports, memory, offsets } = machine.core
+  const inDevice = (): number => memory.readU32(device.ptr + offsets.net_device.ip_ptr)
+  const before = inDevice()
+  checked(exports.dev_set_mtu(device.ptr, mtu), 'RTM_SETLINK', `${device.name} mtu ${mtu}`)
+  if (before === 0 && inDevice() !== 0) inheritDefaults(machine, namespace, device)
+}
+
 /** Changes a device as `ip link set` does. ENODEV, EINVAL, EBUSY. Arguments are checked before anything changes. */
 export function setLink(machine: Machine, namespace: NamespaceState, name: string, change: LinkChange): void {
   const syscall = 'RTM_SETLINK'
@@ -89,10 +99,12 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
       core.memory.write(core.callBuffer, mac)
       checked(exports.dev_set_mac_address(device.ptr, core.callBuffer), syscall, `${name} address ${change.mac}`)
     }
-    if (mtu !== undefined) checked(exports.dev_set_mtu(device.ptr, mtu), syscall, `${name} mtu ${mtu}`)
+    if (mtu !== undefined) setMtu(machine, namespace, device, mtu)
     if (length !== undefined) checked(exports.dev_set_tx_queue_len(device.ptr, length), syscall, `${name} ${length}`)
     for (const [bit, on] of features) exports.dev_set_feature(device.ptr, bit, on ? 1 : 0)
     if (mask !== 0) checked(exports.dev_change_flags(device.ptr, flags, mask), syscall, name)
+    // Up, lo has its address.
+    if (change.up && device.kind === 'lo') ipv4_devconf_setall(machine, namespace, device)
   })
   linkwatch_run_due(machine)
 }

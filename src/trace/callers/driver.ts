@@ -23,7 +23,7 @@ igb_alloc_rx_buffers: __dev_open igb_clean_rx_irq
 igb_build_skb: igb_clean_rx_irq
 igb_can_reuse_rx_page: igb_put_rx_buffer
 igb_clean_rx_irq: igb_poll
-igb_clean_tx_irq: igb_msix_ring
+igb_clean_tx_irq: igb_poll
 igb_cleanup_headers: igb_clean_rx_irq
 igb_close: __dev_close_many
 igb_construct_skb: igb_clean_rx_irq

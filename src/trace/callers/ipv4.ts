@@ -179,7 +179,7 @@ inet_fill_link_af: rtnl_fill_ifinfo
 inet_get_link_af_size: if_nlmsg_size
 inet_getpeer: icmpv4_xrlim_allow ip4_frag_init ip_error
 inet_insert_ifa: inet_rtm_newaddr
-inet_lookup_ifaddr_rcu: fib_validate_source
+inet_lookup_ifaddr_rcu: __ip_dev_find fib_validate_source
 inet_peer_gc: inet_getpeer
 inet_peer_xrlim_allow: icmpv4_xrlim_allow
 inet_putpeer: icmpv4_xrlim_allow ip_error ip_rt_send_redirect

@@ -189,7 +189,7 @@ function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
 
 /** Appends n bytes to the last frame, or as many as a page takes. 0 or -errno. */
 function extend_frame(run: append_run, skb: sk_buff, n: u32): i32 {
-  if (skb.data_len || skb_tailroom(skb) < n) return extend_on_page(run, skb, n)
+  if (run.sg || skb.data_len || skb_tailroom(skb) < n) return extend_on_page(run, skb, n)
   const at = skb.len
   getfrag(run, skb, skb_put(skb, n), n, at)
   run.offset += n

@@ -52,7 +52,7 @@ import {
   SO_TIMESTAMP_OLD,
 } from '../../../uapi/socket.ts'
 import { put_cmsg, put_cmsg_time, put_cmsg_u32 } from '../../core/scm.ts'
-import { skb_network_header, skb_transport_header } from '../../core/skbuff.ts'
+import { skb_headlen, skb_network_header, skb_transport_header } from '../../core/skbuff.ts'
 import { ip_options_undo } from '../ip_options/user.ts'
 import { ip_options_echo } from '../ip_options/echo.ts'
 
@@ -69,6 +69,9 @@ export const INET_CMSG_FLAGS: u32 =
 
 /** Options that bring one of level SOL_SOCKET. */
 export const SOCK_CMSG_FLAGS: u32 = SOCK_TIMESTAMP | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY
+
+/** Bytes of a transport header's two ports. */
+const PORTS_LEN: usize = 4
 
 const SCRATCH: usize = memory.data(16, 16)
 const ECHO: usize = memory.data(64, 16)
@@ -90,8 +93,9 @@ function ip_cmsg_recv_retopts(msg: msghdr, sk: sock, skb: sk_buff): void {
   put_cmsg(msg, SOL_IP, IP_RETOPTS, opt.optlen, ECHO + IP_OPTIONS_DATA)
 }
 
-/** The address and port that it was sent to, before any translation. */
+/** The address and port that it was sent to, before any translation; nothing for an error that quotes too little. */
 function ip_cmsg_recv_dstaddr(msg: msghdr, skb: sk_buff, ip: iphdr): void {
+  if (skb_transport_header(skb) + PORTS_LEN > skb.data + skb_headlen(skb)) return
   const sin = changetype<sockaddr_in>(SCRATCH)
   memory.fill(SCRATCH, 0, SOCKADDR_IN_SIZE)
   sin.sin_family = <u16>AF_INET

@@ -40,11 +40,12 @@ function describe(skb: sk_buff, err: i32, origin: u32, info: u32, addr_offset: u
 
 /**
  * An ICMP error about a packet of sk: err is the errno (positive), port that of its destination (network order), info
- * the MTU or the pointer, payload where the packet's data begins. The skb is cloned, not taken.
+ * the MTU or the pointer, payload where the packet's data begins. The skb is cloned, not taken. by: the protocol's
+ * function (FN_*), which drops the clone when the queue is full.
  *
  * Uses: transport_header at the ICMP header, data at the IP header that it quotes.
  */
-export function ip_icmp_error(sk: sock, skb: sk_buff, err: i32, port: u32, info: u32, payload: usize): void {
+export function ip_icmp_error(sk: sock, skb: sk_buff, err: i32, port: u32, info: u32, payload: usize, by: u32): void {
   walk(FN_ip_icmp_error, changetype<usize>(skb))
   const clone = skb_clone(skb)
   if (changetype<usize>(clone) == 0) return
@@ -56,7 +57,7 @@ export function ip_icmp_error(sk: sock, skb: sk_buff, err: i32, port: u32, info:
   serr.ee_code = changetype<icmphdr>(icmp).code
   skb_pull(clone, <u32>(payload - clone.data))
   skb_reset_transport_header(clone)
-  if (sock_queue_err_skb(sk, clone)) kfree_skb_reason(clone, SKB_DROP_REASON_NOT_SPECIFIED, FN_ip_icmp_error)
+  if (sock_queue_err_skb(sk, clone)) kfree_skb_reason(clone, SKB_DROP_REASON_NOT_SPECIFIED, by)
 }
 
 /** An error of our own about a packet to daddr:port (network order), for a socket with IP_RECVERR; info: the MTU. */

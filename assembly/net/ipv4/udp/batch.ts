@@ -9,10 +9,10 @@ import { mib_add, mib_inc, net } from '../../../include/net_namespace.ts'
 import { SKB_ENDED_DELIVERED, sk_buff } from '../../../include/skbuff.ts'
 import { SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock, sockaddr_in } from '../../../include/sock.ts'
 import { COST_COPY, charge } from '../../../kernel/cost.ts'
-import { walk } from '../../../trace/trace.ts'
+import { walk_all } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_UDP_CSUM } from '../../../uapi/dropreason.ts'
 import { EMSGSIZE } from '../../../uapi/errno.ts'
-import { FN_skb_consume_udp, FN_udp_recvmsg } from '../../../uapi/functions.ts'
+import { FN_skb_consume_udp, FN_udp_recvmsg, FN_udp_rmem_release } from '../../../uapi/functions.ts'
 import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../../uapi/snmp.ts'
 import { AF_INET } from '../../../uapi/socket.ts'
 import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_iter } from '../../core/datagram.ts'
@@ -25,7 +25,7 @@ import {
 } from '../../core/skbuff.ts'
 import { skb_csum_unnecessary } from '../../core/skbuff_data.ts'
 import { sk_receive_queue, sock_error } from '../../core/sock.ts'
-import { udp_rmem_release } from './recv.ts'
+import { rmem_release } from './recv.ts'
 import { udp_sendmsg } from './send.ts'
 
 /**
@@ -37,6 +37,9 @@ import { udp_sendmsg } from './send.ts'
  * address in network order as it lies, port of the sender as a number, offset of the payload from the begin of the memory.
  */
 export const BATCH_COLUMNS: u32 = 5
+
+/** What reading a datagram passes. */
+const READ_WALK: usize = memory.data<u32>([FN_udp_recvmsg, FN_udp_rmem_release, FN_skb_consume_udp, 0])
 
 /** Copies a datagram's payload and verifies it if nobody has. False: its checksum is wrong. */
 function payload_out(skb: sk_buff, to: usize, len: u32): bool {
@@ -57,7 +60,7 @@ function take(sk: sock, skb: sk_buff): void {
   if (sk.reader_len == 0) sk.reader_len = sk.rq_len
   __skb_dequeue(sk_receive_queue(sk))
   sk.reader_len -= 1
-  udp_rmem_release(sk, <i32>skb.truesize)
+  rmem_release(sk, <i32>skb.truesize)
 }
 
 function bad_checksum(sk: sock, skb: sk_buff): void {
@@ -87,7 +90,7 @@ export function udp_recv_batch(sk: sock, out: usize, max: u32, bytes: u32): i32 
       if (count == 0) return -EMSGSIZE
       break
     }
-    walk(FN_udp_recvmsg, changetype<usize>(skb))
+    walk_all(READ_WALK, changetype<usize>(skb))
     take(sk, skb)
     if (!payload_out(skb, out + at, len)) {
       bad_checksum(sk, skb)
@@ -102,7 +105,6 @@ export function udp_recv_batch(sk: sock, out: usize, max: u32, bytes: u32): i32 
     at += len
     count++
     charge(COST_COPY, len)
-    walk(FN_skb_consume_udp, changetype<usize>(skb))
     consume_skb(skb, SKB_ENDED_DELIVERED)
   }
   if (count) mib_add(changetype<net>(sk.net), UDP_MIB_INDATAGRAMS, count)

@@ -1,6 +1,6 @@
 // One datagram of several sends: UDP_CORK and MSG_MORE. Mirrors the corking half of udp_sendmsg in net/ipv4/udp.c.
 
-import { flowi4, FLOWI4_SIZE, rtable } from '../../../include/dst.ts'
+import { flowi4, rtable } from '../../../include/dst.ts'
 import { UDP_HLEN } from '../../../include/headers.ts'
 import { INET_CORK_SIZE, cork_fl4, inet_cork } from '../../../include/inet_cork.ts'
 import { ipcm_cookie } from '../../../include/ipcm.ts'
@@ -24,6 +24,15 @@ function cork_of(sk: sock): inet_cork {
   return changetype<inet_cork>(sk.cork)
 }
 
+/** The flow of the datagram under construction: as it began, or as a connect since then left it. */
+function flow_of(sk: sock): flowi4 {
+  const fl4 = cork_fl4(cork_of(sk))
+  fl4.saddr = sk.cork_saddr
+  fl4.daddr = sk.cork_daddr
+  fl4.fl4_dport = <u16>sk.cork_dport
+  return fl4
+}
+
 /** Throws away what was collected. */
 export function udp_flush_pending_frames(sk: sock): void {
   if (sk.pending == 0) return
@@ -37,7 +46,7 @@ export function udp_push_pending_frames(sk: sock): i32 {
   if (sk.pending == 0) return 0
   walk(FN_udp_push_pending_frames, 0)
   const cork = cork_of(sk)
-  const fl4 = cork_fl4(cork)
+  const fl4 = flow_of(sk)
   sk.pending = 0
   const skb = ip_finish_skb(changetype<usize>(sk), cork, fl4)
   if (skb == 0) return 0
@@ -51,7 +60,7 @@ function append(sk: sock, msg: msghdr, bytes: u32, ipc: ipcm_cookie, rt: usize, 
   const how = more ? flags | MSG_MORE : flags
   const from = msg.iov_base
   const route = changetype<rtable>(rt)
-  const err = ip_append_data(p, cork, cork_fl4(cork), APPEND_FROM_USER, from, 0, bytes, UDP_HLEN, ipc, route, how)
+  const err = ip_append_data(p, cork, flow_of(sk), APPEND_FROM_USER, from, 0, bytes, UDP_HLEN, ipc, route, how)
   if (err) {
     udp_flush_pending_frames(sk)
     return err
@@ -61,12 +70,13 @@ function append(sk: sock, msg: msghdr, bytes: u32, ipc: ipcm_cookie, rt: usize, 
   return 0
 }
 
-/** The first piece of a datagram to fl4 and dport. 0 or -errno. */
+/** The first piece of a datagram from saddr to daddr and dport (network order). 0 or -errno. */
 export function udp_cork_begin(
   sk: sock,
   msg: msghdr,
   ipc: ipcm_cookie,
-  fl4: flowi4,
+  saddr: u32,
+  daddr: u32,
   dport: u32,
   rt: usize,
   flags: u32,
@@ -75,10 +85,9 @@ export function udp_cork_begin(
     sk.cork = kzalloc(INET_CORK_SIZE)
     if (sk.cork == 0) return -ENOBUFS
   }
-  const kept = cork_fl4(cork_of(sk))
-  memory.copy(changetype<usize>(kept), changetype<usize>(fl4), FLOWI4_SIZE)
-  kept.fl4_dport = <u16>dport
-  kept.fl4_sport = sk.inet_sport
+  sk.cork_saddr = saddr
+  sk.cork_daddr = daddr
+  sk.cork_dport = dport
   sk.pending = AF_INET
   return append(sk, msg, msg.iov_len + UDP_HLEN, ipc, rt, flags, true)
 }

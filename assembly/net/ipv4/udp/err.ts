@@ -74,7 +74,7 @@ export function udp_err(skb: sk_buff, info: u32): void {
   const code = <u32>icmp.code
   const err = errno_of(sk, skb, type, code, info)
   if (err == 0) return
-  if (sk.inet_flags & INET_RECVERR) ip_icmp_error(sk, skb, err, port, info, transport + UDP_HLEN)
+  if (sk.inet_flags & INET_RECVERR) ip_icmp_error(sk, skb, err, port, info, transport + UDP_HLEN, FN___udp4_lib_err)
   else if (!is_hard(type, code) || sk.sk_state != <u8>TCP_ESTABLISHED) return
   sk.sk_err = err
   sk_error_report(sk)

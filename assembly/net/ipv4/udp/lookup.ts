@@ -6,7 +6,7 @@ import { rtable } from '../../../include/dst.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
-import { walk, walk2 } from '../../../trace/trace.ts'
+import { walk, walk_all } from '../../../trace/trace.ts'
 import { FN___udp4_lib_lookup, FN_inet_lookup_reuseport, FN_udp4_lib_lookup2 } from '../../../uapi/functions.ts'
 import { NO_SOCK } from '../../core/sock.ts'
 import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
@@ -79,12 +79,24 @@ export function udp4_lib_lookup4(net: net, saddr: u32, sport: u32, daddr: u32, h
   return NO_SOCK
 }
 
+/** The one socket of a chain of any-address sockets, when it takes all that comes to its port: nothing is to be weighed. */
+function only_listener(net: net, p: usize, hnum: u32): sock {
+  if (p == 0 || changetype<sock>(p).hash2_next) return NO_SOCK
+  const sk = changetype<sock>(p)
+  if (sk.inet_num != hnum || sk.inet_rcv_saddr || sk.net != changetype<usize>(net)) return NO_SOCK
+  const choosy = sk.inet_daddr | (<u32>sk.inet_dport) | sk.sk_bound_dev_if | (<u32>sk.sk_reuseport_cb)
+  return choosy ? NO_SOCK : sk
+}
+
+/** Two looks: at sockets bound to this address, and to any. */
+const LOOKUP_WALK: usize = memory.data<u32>([FN___udp4_lib_lookup, FN_udp4_lib_lookup2, FN_udp4_lib_lookup2, 0])
+
 /**
  * The socket for a datagram from saddr:sport to daddr and local port hnum (host order) that came by device dif.
  * NO_SOCK: nobody listens.
  */
 export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
-  walk2(FN___udp4_lib_lookup, FN_udp4_lib_lookup2, 0)
+  walk_all(LOOKUP_WALK, 0)
   if (udp_has_hash4()) {
     const sk = udp4_lib_lookup4(net, saddr, sport, daddr, hnum, dif)
     if (changetype<usize>(sk)) return sk
@@ -94,7 +106,8 @@ export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, 
     const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
     if (changetype<usize>(sk)) return sk
   }
-  walk(FN_udp4_lib_lookup2, 0)
+  const only = only_listener(net, load<usize>(udp_hashslot2(net, 0, hnum)), hnum)
+  if (changetype<usize>(only)) return only
   return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif)
 }
 

@@ -19,7 +19,7 @@ import {
 } from '../../../include/skbuff.ts'
 import { DROPCOUNT_CB, INET_PKTINFO, SOCK_DEAD, SOCK_RXQ_OVFL, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
-import { walk, walk2, walk4 } from '../../../trace/trace.ts'
+import { walk, walk_all } from '../../../trace/trace.ts'
 import {
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_NO_SOCKET,
@@ -37,7 +37,6 @@ import {
   FN_skb_pull_rcsum,
   FN_udp_queue_rcv_one_skb,
   FN_udp_queue_rcv_skb,
-  FN_udp_rcv,
   FN_udp_unicast_rcv_skb,
 } from '../../../uapi/functions.ts'
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH } from '../../../uapi/icmp.ts'
@@ -166,6 +165,17 @@ function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): bool {
   return true
 }
 
+/** What a datagram passes on its way into a queue. */
+const QUEUE_WALK: usize = memory.data<u32>([
+  FN_udp_queue_rcv_skb,
+  FN_udp_queue_rcv_one_skb,
+  FN_sk_filter_trim_cap,
+  FN_skb_pull_rcsum,
+  FN_ipv4_pktinfo_prepare,
+  FN___udp_enqueue_schedule_skb,
+  0,
+])
+
 /**
  * One datagram for one socket.
  *
@@ -173,9 +183,8 @@ function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): bool {
  */
 function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
   const p = changetype<usize>(skb)
-  walk4(FN_udp_queue_rcv_skb, FN_udp_queue_rcv_one_skb, FN_sk_filter_trim_cap, FN_skb_pull_rcsum, p)
+  walk_all(QUEUE_WALK, p)
   udp_csum_pull_header(skb)
-  walk2(FN_ipv4_pktinfo_prepare, FN___udp_enqueue_schedule_skb, p)
   ipv4_pktinfo_prepare(sk, skb)
   if (sk.inet_daddr) sk.sk_incoming_cpu = <i32>boot.cpu
   if (__udp_enqueue_schedule_skb(sk, skb)) return
@@ -253,7 +262,6 @@ function skb_steal_sock(skb: sk_buff): sock {
  */
 export function udp_rcv(skb: sk_buff): void {
   const p = changetype<usize>(skb)
-  walk2(FN_udp_rcv, FN___udp4_lib_rcv, p)
   const owner = changetype<net>(changetype<net_device>(skb.dev).nd_net)
   if (!pskb_may_pull(skb, UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_NOT_SPECIFIED)
 

@@ -62,6 +62,11 @@ function release_now(sk: sock, size: i32): void {
  */
 export function udp_rmem_release(sk: sock, size: i32): void {
   walk(FN_udp_rmem_release, 0)
+  rmem_release(sk, size)
+}
+
+/** The same without its walk point. */
+export function rmem_release(sk: sock, size: i32): void {
   const deficit = sk.forward_deficit + size
   if (deficit < sk.sk_rcvbuf >> 2 && sk.reader_len != 0) {
     sk.forward_deficit = deficit

@@ -140,8 +140,9 @@ function route(sk: sock, ipc: ipcm_cookie, dest: udp_dest, fl4: flowi4, flags: u
     const cached = sk_dst_check(sk)
     if (cached) {
       dst_hold(cached)
-      fl4.saddr = sk.inet_saddr
-      fl4.daddr = sk.inet_daddr
+      fl4.saddr = sk.cork_saddr
+      fl4.daddr = sk.cork_daddr
+      fl4.fl4_dport = <u16>sk.cork_dport
       return cached
     }
   }
@@ -170,13 +171,13 @@ function finish(sk: sock, len: u32, err: i32): i32 {
 }
 
 /** One whole datagram by this route. 0 or -errno. */
-function send_one(sk: sock, msg: msghdr, ipc: ipcm_cookie, dest: udp_dest, fl4: flowi4, rt: usize, flags: u32): i32 {
+function send_one(sk: sock, msg: msghdr, ipc: ipcm_cookie, fl4: flowi4, rt: usize, flags: u32): i32 {
   const p = changetype<usize>(sk)
   const bytes = msg.iov_len + UDP_HLEN
   const skb = ip_make_skb(p, fl4, APPEND_FROM_USER, msg.iov_base, bytes, UDP_HLEN, ipc, changetype<rtable>(rt), flags)
   if (skb == 0 || IS_ERR(skb)) return <i32>skb
   charge(COST_COPY, msg.iov_len)
-  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4.saddr, fl4.daddr, dest.dport)
+  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4.saddr, fl4.daddr, fl4.fl4_dport)
 }
 
 /**
@@ -203,8 +204,8 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   if (ipc.addr == 0) ipc.addr = fl4.daddr
 
   if (flags & MSG_PROBE && flags & MSG_CONFIRM && msg.iov_len == 0) err = 0
-  else if (!corked) err = send_one(sk, msg, ipc, dest, fl4, rt, flags)
-  else err = udp_cork_begin(sk, msg, ipc, fl4, dest.dport, rt, flags)
+  else if (!corked) err = send_one(sk, msg, ipc, fl4, rt, flags)
+  else err = udp_cork_begin(sk, msg, ipc, fl4.saddr, ipc.addr, dest.dport, rt, flags)
   dst_release(rt)
   return finish(sk, msg.iov_len, err)
 }

@@ -1,0 +1,235 @@
+// A NIC: descriptors, interrupts, NAPI, and what its MAC keeps out (drivers/net/ethernet/intel/igb, net/core/dev.c).
+
+import * as assert from 'uvu/assert'
+import { type Nic, encodeBatch } from '../../src/index.ts'
+import { BROADCAST_MAC, HOST, PEER, eth, icmp, udp } from './packets.ts'
+import { type Story, stories } from './story.ts'
+
+const { path, run } = stories('nic')
+const NIC = { nic: {} }
+const nicOf = (h: Story): Nic => h.host.device('eth0') as Nic
+/** As a wire pads it. */
+const small = (fields: Parameters<typeof udp>[0] = {}): Uint8Array => udp({ pad: 60, ...fields })
+const times = (count: number, frame = small({ data: 'x' })): Uint8Array[] => Array.from({ length: count }, () => frame)
+
+/** Columns of the first CPU in /proc/net/softnet_stat. */
+function softnet(h: Story): { processed: number; dropped: number; squeezed: number } {
+  const columns = h.host.proc('/proc/net/softnet_stat').split('\n')[0]!.split(' ')
+  const [processed, dropped, squeezed] = columns.map((column) => parseInt(column, 16))
+  return { processed: processed!, dropped: dropped!, squeezed: squeezed! }
+}
+
+path('a datagram goes from the wire to its socket: interrupt, softirq, poll, protocols', NIC, (h) => {
+  const socket = h.udp()
+  h.rx('eth0', small({ data: 'hello' }))
+  h.walk(
+    'handle_edge_irq',
+    'igb_msix_ring',
+    'napi_schedule_prep',
+    '__napi_schedule',
+    'irq_exit_rcu',
+    'handle_softirqs',
+    'net_rx_action',
+    '__napi_poll',
+    'igb_poll',
+    'igb_clean_tx_irq',
+    'igb_clean_rx_irq',
+    'eth_type_trans',
+    'napi_gro_receive',
+    'dev_gro_receive',
+    'netif_receive_skb_list_internal',
+    '__netif_receive_skb_core',
+    'ip_list_rcv',
+    'ip_rcv_core',
+    'ip_sublist_rcv',
+    'ip_rcv_finish_core',
+    'ip_local_deliver',
+    'udp_rcv',
+    '__udp_enqueue_schedule_skb',
+    'sock_def_readable',
+  )
+  h.kept()
+  h.reads(socket, { data: 'hello', from: `${PEER}:4000` })
+  h.stats({ rx_packets: 1, rx_bytes: 60, rx_errors: 0, rx_dropped: 0, rx_missed_errors: 0 })
+})
+
+path('an answer goes out by the transmit ring', NIC, (h) => {
+  h.rx('eth0', icmp({ data: 'a longer echo request than sixty bytes' }))
+  h.walk('icmp_echo', 'ip_output', '__dev_queue_xmit', 'dev_hard_start_xmit', 'igb_xmit_frame', 'igb_clean_tx_irq')
+  h.tx('eth0', { type: 0, from: HOST, to: PEER })
+  h.stats({ tx_packets: 1, tx_errors: 0, tx_dropped: 0 })
+})
+
+path('a short frame is padded on the wire', NIC, (h) => {
+  h.rx('eth0', icmp({ data: '', pad: 60 }))
+  h.tx('eth0', { type: 0, length: 60 })
+})
+
+/** What the MAC keeps out; no packet is born of it. */
+const kept: readonly { name: string; frame: Uint8Array; stats: Record<string, number>; filtered?: number }[] = [
+  { name: 'a runt', frame: udp({ data: 'x' }), stats: { rx_errors: 1, rx_length_errors: 1, rx_packets: 0 } },
+  { name: 'an empty frame', frame: new Uint8Array(0), stats: { rx_errors: 1, rx_length_errors: 1 } },
+  { name: 'a frame over the MTU', frame: small({ data: 1477 }), stats: { rx_errors: 1, rx_length_errors: 1 } },
+  {
+    name: "another host's frame",
+    frame: small({ dmac: '02:00:00:00:00:99' }),
+    stats: { rx_errors: 0, rx_packets: 0 },
+    filtered: 1,
+  },
+  {
+    name: 'a group nobody joined',
+    frame: small({ dmac: '01:00:5e:01:01:01', to: '239.1.1.1:7' }),
+    stats: { rx_errors: 0, rx_packets: 0 },
+    filtered: 1,
+  },
+]
+for (const { name, frame, stats, filtered = 0 } of kept) {
+  path(`the MAC keeps out ${name}`, NIC, (h) => {
+    const before = h.net.account().born.received
+    h.rx('eth0', frame)
+    h.stats(stats)
+    assert.is(nicOf(h).hardware().filtered, filtered)
+    assert.is(h.net.account().born.received, before)
+    h.never('eth_type_trans')
+  })
+}
+
+/** What it lets through. */
+const through = [
+  { name: 'the longest frame', frame: udp({ data: 1472 }) },
+  { name: 'the longest frame with a VLAN tag', frame: udp({ data: 1472, vlan: [0] }) },
+  { name: 'the shortest frame', frame: small() },
+  { name: 'a frame for everybody', frame: small({ dmac: BROADCAST_MAC }) },
+  { name: 'all systems', frame: small({ dmac: '01:00:5e:00:00:01', to: '224.0.0.1:7' }) },
+]
+for (const { name, frame } of through) {
+  path(`the MAC lets through ${name}`, NIC, (h) => {
+    const socket = h.udp()
+    h.rx('eth0', frame)
+    h.stats({ rx_packets: 1, rx_errors: 0 })
+    assert.ok(socket.recv())
+  })
+}
+
+path('promiscuous, it sees the frames of others; IP does not take them', NIC, (h) => {
+  h.host.link('eth0', { promisc: true })
+  h.rx('eth0', small({ dmac: '02:00:00:00:00:99' }))
+  h.dropped('OTHERHOST', 1, 'ip_rcv_core')
+})
+
+path('a jumbo frame takes several descriptors', { nic: { mtu: 9000 } }, (h) => {
+  const socket = h.udp()
+  h.rx('eth0', ...[1600, 2000, 4096, 8972].map((data) => udp({ data })))
+  for (const length of [1600, 2000, 4096, 8972]) assert.is(socket.recv()?.length, length)
+  h.stats({ rx_packets: 4, rx_errors: 0, rx_missed_errors: 0 })
+})
+
+path('receive checksums are checked by the hardware, and a bad one again by UDP', NIC, (h) => {
+  h.udp()
+  h.rx('eth0', small({ data: 'good' }), small({ data: 'bad', checksumOff: 1 }))
+  assert.equal(nicOf(h).hardware(), { filtered: 0, checksumGood: 1, checksumBad: 1 })
+  h.dropped('UDP_CSUM')
+  h.counters({ UdpInCsumErrors: 1 })
+})
+
+path('frames that find no descriptor are missed', { nic: { ring: 64 }, lab: { costs: { rx: 10_000 } } }, (h) => {
+  h.udp({ port: 7, options: { SO_RCVBUFFORCE: 1 << 24 } })
+  h.rx('eth0', ...times(500))
+  const { rx_missed_errors, rx_packets } = nicOf(h).info().stats
+  assert.ok(rx_missed_errors > 0)
+  assert.is(rx_packets + rx_missed_errors, 500)
+  h.kept()
+  assert.match(h.host.proc('/proc/net/dev'), new RegExp(`eth0: +\\d+ +${rx_packets} +0 +${rx_missed_errors} `))
+})
+
+path('in time none is missed', { nic: { ring: 64 } }, (h) => {
+  const socket = h.udp({ port: 7, options: { SO_RCVBUFFORCE: 1 << 24 } })
+  const frame = small({ data: 'x' })
+  const count = 500
+  nicOf(h).rx({
+    count,
+    data: frame,
+    offsets: new Uint32Array(count),
+    lengths: new Uint32Array(count).fill(frame.length),
+    times: Float64Array.from({ length: count }, (_, i) => h.net.now + i * 700),
+  })
+  h.net.run()
+  h.stats({ rx_packets: count, rx_missed_errors: 0 })
+  assert.is(socket.recvBatch(1024)?.count, count)
+})
+
+path('a poll takes 64 packets, and the next one goes on', NIC, (h) => {
+  h.rx('eth0', ...times(150))
+  assert.is(h.functions.filter((fn) => fn === 'igb_poll').length, 3)
+  assert.is(h.functions.filter((fn) => fn === 'igb_msix_ring').length, 1)
+  assert.equal(softnet(h), { processed: 150, dropped: 0, squeezed: 0 })
+})
+
+path('netdev_budget ends a round, which is counted', { ...NIC, sysctl: { 'net.core.netdev_budget': 50 } }, (h) => {
+  h.rx('eth0', ...times(250))
+  assert.is(softnet(h).processed, 250)
+  assert.is(softnet(h).squeezed, 4, 'each poll of 64 or 58 is more than the budget')
+})
+
+path('work that takes long ends a round by time', { nic: {}, lab: { costs: { rx: 200_000 } } }, (h) => {
+  h.rx('eth0', ...times(200))
+  const { processed, squeezed } = softnet(h)
+  assert.is(processed, 200)
+  assert.ok(squeezed > 0)
+  assert.ok(h.net.now >= 200 * 200_000, 'virtual time has passed')
+})
+
+path('interrupts are moderated', { nic: { interruptInterval: '50us' } }, (h) => {
+  const count = 100
+  const frame = small({ data: 'x' })
+  h.moment()
+  nicOf(h).rx({
+    count,
+    data: frame,
+    offsets: new Uint32Array(count),
+    lengths: new Uint32Array(count).fill(frame.length),
+    times: Float64Array.from({ length: count }, (_, i) => h.net.now + i * 1000),
+  })
+  h.net.run()
+  const interrupts = h.functions.filter((fn) => fn === 'igb_msix_ring').length
+  assert.ok(interrupts >= 2 && interrupts <= 4, `${interrupts} interrupts in 100 us`)
+  assert.is(softnet(h).processed, count)
+})
+
+path('a batch that was encoded once is received again and again', NIC, (h) => {
+  const socket = h.udp({ port: 7, options: { SO_RCVBUFFORCE: 1 << 24 } })
+  const batch = encodeBatch(times(50))
+  for (let i = 0; i < 3; i++) {
+    nicOf(h).rx(batch)
+    h.net.run()
+    assert.is(socket.recvBatch(1024)?.count, 50)
+  }
+})
+
+path('frames for a NIC that is down are lost', NIC, (h) => {
+  h.host.link('eth0', { up: false })
+  h.rx('eth0', ...times(5))
+  h.stats({ rx_packets: 0 })
+  h.host.link('eth0', { up: true })
+  h.rx('eth0', ...times(5))
+  h.stats({ rx_packets: 5 })
+})
+
+path('queues are chosen by the hash of the flow, and share the CPUs', { nic: { queues: 4 } }, (h) => {
+  const socket = h.udp({ port: 7, options: { SO_RCVBUFFORCE: 1 << 24 } })
+  const frames = Array.from({ length: 64 }, (_, i) => small({ from: `${PEER}:${5000 + i}`, data: 'x' }))
+  h.rx('eth0', ...frames, ...frames)
+  const batch = socket.recvBatch(1024)!
+  assert.is(batch.count, 128)
+  assert.ok(h.functions.filter((fn) => fn === 'igb_msix_ring').length > 1)
+  // One flow stays in order.
+  for (const port of [5000, 5063]) assert.is([...batch.ports].filter((p) => p === port).length, 2)
+})
+
+path('a frame with an unknown EtherType is counted at the device', NIC, (h) => {
+  h.rx('eth0', eth({ ethertype: 0x88b5, pad: 60 }, new Uint8Array(4)))
+  h.dropped('UNHANDLED_PROTO')
+  h.stats({ rx_packets: 1 })
+})
+
+run()
