@@ -10,12 +10,16 @@ interface BenchExports {
   checksum(bytes: number, times: number): number
   header_checksum(times: number): number
   skb_alloc_free(times: number): number
+  fib_setup(routes: number): number
+  fib_lookups(times: number): number
 }
 
 /** A bench: what one call of run does, and how a call's seconds become the unit. */
 interface FunctionBench {
   name: string
   unit: string
+  /** Makes what run needs; throws when that fails. */
+  prepare?(core: BenchExports): void
   run(core: BenchExports): void
   value(seconds: number): number
 }
@@ -28,6 +32,22 @@ function checksumBench(bytes: number): FunctionBench {
     unit: 'GB/s',
     run: (core) => void (bytes === 20 ? core.header_checksum(CHECKSUMS) : core.checksum(bytes, CHECKSUMS)),
     value: (seconds) => (bytes * CHECKSUMS) / seconds / 1e9,
+  }
+}
+
+const LOOKUPS = 100_000
+
+function fibBench(routes: number): FunctionBench {
+  const name = `fib-lookup-${routes}`
+  return {
+    name,
+    unit: 'ns',
+    prepare: (core) => {
+      if (core.fib_setup(routes)) throw new Error(`${name}: no memory for its table`)
+      if (!core.fib_lookups(LOOKUPS)) throw new Error(`${name}: addresses without a route`)
+    },
+    run: (core) => void core.fib_lookups(LOOKUPS),
+    value: (seconds) => (seconds * 1e9) / LOOKUPS,
   }
 }
 
@@ -44,6 +64,8 @@ export const functionBenches: FunctionBench[] = [
     run: (core) => void core.skb_alloc_free(SKBS),
     value: (seconds) => (seconds * 1e9) / SKBS,
   },
+  fibBench(12),
+  fibBench(1000),
 ]
 
 /** Loads the loops. They import nothing but what a trap needs. */
@@ -60,6 +82,7 @@ export async function loadLoops(): Promise<BenchExports> {
 
 /** Times one bench: a warm-up, then benchmark.js's own number of samples. */
 export function runFunction(bench: FunctionBench, core: BenchExports): Figure {
+  bench.prepare?.(core)
   for (let i = 0; i < 20; i++) bench.run(core)
   const timed = new Benchmark(bench.name, () => bench.run(core), { minSamples: 20, maxTime: 1 })
   timed.run()

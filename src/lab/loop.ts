@@ -16,8 +16,10 @@ import { sendNext } from './blast_state.ts'
 function queueOf(machine: Machine, napi: number): { at: NicAt; queue: number } | undefined {
   for (const namespace of machine.state.namespaces) {
     for (const device of namespace.devices) {
-      const queue = device.nic ? device.nic.napis.indexOf(napi) : -1
-      if (device.nic && queue >= 0) return { at: { machine, namespace, device, nic: device.nic }, queue }
+      const { nic } = device
+      if (!nic) continue
+      const queue = nic.napis.indexOf(napi)
+      if (queue >= 0) return { at: { machine, namespace, device, nic }, queue }
     }
   }
   return undefined

@@ -71,7 +71,7 @@ export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterP
     }
   }
   // What came in meanwhile, or was raised by a poll, stands behind what was not reached.
-  cpu.pollList = [...list, ...cpu.pollList, ...repoll]
+  if (list.length || repoll.length) cpu.pollList = [...list, ...cpu.pollList, ...repoll]
   cpu.pending = cpu.pollList.length ? cpu.pending | (1 << NET_RX_SOFTIRQ) : cpu.pending & ~(1 << NET_RX_SOFTIRQ)
   return interrupted && cpu.pollList.length > 0
 }

@@ -103,6 +103,11 @@ export class Socket {
     return this.#closed
   }
 
+  /** The host that it is a socket of. */
+  get machine(): Machine {
+    return this.#machine
+  }
+
   /** For calls of src/socket/syscalls.ts. */
   get at(): SocketAt {
     const namespace = this.#machine.namespace(this.#namespace)

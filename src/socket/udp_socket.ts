@@ -40,7 +40,7 @@ const BATCH_MAX = 1024
 
 /** Reads up to max datagrams; undefined: none waits. */
 export function receiveBatch(socket: Socket, max: number): UdpBatch | undefined {
-  const { machine, handle } = socket.at
+  const { machine, handle } = socket
   const { core } = machine
   const rows = Math.min(Math.max(1, Math.floor(max)), BATCH_MAX)
   const out = core.resultBuffer

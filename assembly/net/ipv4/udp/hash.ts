@@ -24,9 +24,10 @@ const HASH_BITS: u32 = 12
 const CHAINS: u32 = 1 << HASH_BITS
 const TABLE_BYTES: usize = (<usize>CHAINS) << 2
 const TABLES: u32 = 3
-/** Behind the tables: how many sockets are hashed, and how many of them are connected. */
+/** Behind the tables: how many sockets are hashed, how many of them are connected, and how often a chain has changed. */
 const COUNT_AT: usize = TABLE_BYTES * TABLES
 const CONNECTED_AT: usize = COUNT_AT + 4
+const CHANGES_AT: usize = COUNT_AT + 8
 const UDP_TABLE_SIZE: usize = COUNT_AT + 16
 
 const LINK_PORT: usize = offsetof<sock>('sk_next')
@@ -78,8 +79,14 @@ function count_add(at: usize, n: u32): void {
   store<u32>(boot.udp_table + at, load<u32>(boot.udp_table + at) + n)
 }
 
+/** A number that is another whenever a chain has changed. */
+export function udp_table_changes(): u32 {
+  return load<u32>(boot.udp_table + CHANGES_AT)
+}
+
 /** Links at the head of a chain; a link is {next, prev}, prev 0 at the head. */
 function chain_add(slot: usize, p: usize, link: usize): void {
+  count_add(CHANGES_AT, 1)
   const first = load<usize>(slot)
   store<usize>(p + link, first)
   store<usize>(p + link, 0, 4)
@@ -88,6 +95,7 @@ function chain_add(slot: usize, p: usize, link: usize): void {
 }
 
 function chain_del(slot: usize, p: usize, link: usize): void {
+  count_add(CHANGES_AT, 1)
   const next = load<usize>(p + link)
   const prev = load<usize>(p + link, 4)
   if (prev) store<usize>(prev + link, next)

@@ -11,7 +11,7 @@ import { FN___udp4_lib_lookup, FN_inet_lookup_reuseport, FN_udp4_lib_lookup2 } f
 import { NO_SOCK } from '../../core/sock.ts'
 import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
 import { ip_mc_sf_allow } from '../igmp.ts'
-import { udp_ehashfn, udp_has_hash4, udp_hashslot, udp_hashslot2, udp_hashslot4 } from './hash.ts'
+import { udp_ehashfn, udp_has_hash4, udp_hashslot, udp_hashslot2, udp_hashslot4, udp_table_changes } from './hash.ts'
 
 /** The device by which it came in, as sockets see it: for what we sent to ourselves the one it was to leave by. */
 export function inet_iif(skb: sk_buff): u32 {
@@ -79,13 +79,48 @@ export function udp4_lib_lookup4(net: net, saddr: u32, sport: u32, daddr: u32, h
   return NO_SOCK
 }
 
+/** Does the socket want more than its port: a peer, a device, its share of a group? */
+function is_choosy(sk: sock): bool {
+  return (sk.inet_daddr | (<u32>sk.inet_dport) | sk.sk_bound_dev_if | (<u32>sk.sk_reuseport_cb)) != 0
+}
+
 /** The one socket of a chain of any-address sockets, when it takes all that comes to its port: nothing is to be weighed. */
 function only_listener(net: net, p: usize, hnum: u32): sock {
   if (p == 0 || changetype<sock>(p).hash2_next) return NO_SOCK
   const sk = changetype<sock>(p)
   if (sk.inet_num != hnum || sk.inet_rcv_saddr || sk.net != changetype<usize>(net)) return NO_SOCK
-  const choosy = sk.inet_daddr | (<u32>sk.inet_dport) | sk.sk_bound_dev_if | (<u32>sk.sk_reuseport_cb)
-  return choosy ? NO_SOCK : sk
+  return is_choosy(sk) ? NO_SOCK : sk
+}
+
+/** Whom the last look-up found, when it was the only one who could be: true while the tables stay as they are. */
+@unmanaged
+@final
+class lookup_memo {
+  net: usize
+  daddr: u32
+  hnum: u32
+  changes: u32
+  sk: usize
+}
+
+const MEMO: usize = memory.data(32, 16)
+
+function memo_keep(net: net, daddr: u32, hnum: u32, sk: sock): sock {
+  const memo = changetype<lookup_memo>(MEMO)
+  memo.net = changetype<usize>(net)
+  memo.daddr = daddr
+  memo.hnum = hnum
+  memo.changes = udp_table_changes()
+  memo.sk = changetype<usize>(sk)
+  return sk
+}
+
+/** The remembered socket, if it is for this and still takes all that comes. */
+function memo_find(net: net, daddr: u32, hnum: u32): sock {
+  const memo = changetype<lookup_memo>(MEMO)
+  if (memo.hnum != hnum || memo.daddr != daddr || memo.net != changetype<usize>(net)) return NO_SOCK
+  if (memo.sk == 0 || memo.changes != udp_table_changes() || is_choosy(changetype<sock>(memo.sk))) return NO_SOCK
+  return changetype<sock>(memo.sk)
 }
 
 /** Two looks: at sockets bound to this address, and to any. */
@@ -97,17 +132,20 @@ const LOOKUP_WALK: usize = memory.data<u32>([FN___udp4_lib_lookup, FN_udp4_lib_l
  */
 export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
   walk_all(LOOKUP_WALK, 0)
+  const known = memo_find(net, daddr, hnum)
+  if (changetype<usize>(known)) return known
   if (udp_has_hash4()) {
     const sk = udp4_lib_lookup4(net, saddr, sport, daddr, hnum, dif)
     if (changetype<usize>(sk)) return sk
   }
   // Most sockets are bound to any address: an empty chain is seen before anything is called.
-  if (load<usize>(udp_hashslot2(net, daddr, hnum))) {
+  const was_empty = load<usize>(udp_hashslot2(net, daddr, hnum)) == 0
+  if (!was_empty) {
     const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
     if (changetype<usize>(sk)) return sk
   }
   const only = only_listener(net, load<usize>(udp_hashslot2(net, 0, hnum)), hnum)
-  if (changetype<usize>(only)) return only
+  if (changetype<usize>(only)) return was_empty && !udp_has_hash4() ? memo_keep(net, daddr, hnum, only) : only
   return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif)
 }
 
