@@ -98,7 +98,13 @@ export class Machine {
   enter(cpu: CpuState, at = beginsAt(cpu, this.now)): void {
     this.core.assertAlive()
     this.core.memory.writeU32(this.core.cpuAt, cpu.id)
-    this.core.exports.set_time(at)
+    // A crossing costs more than a look; what was charged moved the clock, and jiffies may lie behind it.
+    if (this.charged || this.core.now !== at) this.core.exports.set_time(at)
+  }
+
+  /** A function of the kernel that is played here begins: for the walk (FN_*). */
+  walk(fn: number): void {
+    if (this.core.memory.readU32(this.core.traceAt) !== 0) this.core.exports.trace_function(fn)
   }
 
   /** After a call: what it was charged, and what it left in the event ring. */

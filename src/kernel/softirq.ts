@@ -35,7 +35,7 @@ function handle_softirqs(machine: Machine, cpu: CpuState): void {
     }
     const pending = cpu.pending
     cpu.pending = 0
-    machine.core.exports.trace_function(FN_handle_softirqs)
+    machine.walk(FN_handle_softirqs)
     if (pending & (1 << NET_TX_SOFTIRQ)) machine.handlers.netTx(machine, cpu.id)
     if (pending & (1 << NET_RX_SOFTIRQ) && machine.handlers.netRx(machine, cpu.id)) {
       defer(machine, cpu)
@@ -48,7 +48,7 @@ function handle_softirqs(machine: Machine, cpu: CpuState): void {
 export function irq_exit(machine: Machine, cpuId: number): void {
   const cpu = machine.cpu(cpuId)
   if (!cpu.pending) return
-  machine.core.exports.trace_function(FN_irq_exit_rcu)
+  machine.walk(FN_irq_exit_rcu)
   if (isBusy(cpu, machine.now)) defer(machine, cpu)
   else handle_softirqs(machine, cpu)
 }

@@ -45,7 +45,7 @@ export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterP
   const repoll: number[] = []
   let budget = machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET)
   machine.enter(cpu)
-  core.exports.trace_function(FN_net_rx_action)
+  machine.walk(FN_net_rx_action)
   const limit = timeLimit(machine, core.now, machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET_USECS))
   let interrupted = false
   while (!interrupted) {
@@ -58,7 +58,8 @@ export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterP
     const napi = list.shift()!
     if (!machine.napiScheduled(napi)) continue
     machine.enter(cpu)
-    const until = machine.charged ? nextEventTime(machine.simulation.state.clock) : Infinity
+    // What is due at this very time comes after one packet: two CPUs that begin together would else wait for each other.
+    const until = machine.charged ? Math.max(nextEventTime(machine.simulation.state.clock), core.now + 1) : Infinity
     const work = core.exports.napi_poll(napi, core.memory.readU32(napi + weight), until)
     if (machine.napiScheduled(napi)) repoll.push(napi)
     machine.leave(cpu)

@@ -15,8 +15,9 @@ export class Core {
   /** The first half of the call buffer is for arguments, the second for what comes back. */
   readonly callBuffer: Ptr
   readonly halfBuffer: number
-  /** Places that every call looks at: the boot block's cpu, and the event ring. */
+  /** Places that every call looks at: the boot block's cpu and trace_flags, and the event ring. */
   readonly cpuAt: Ptr
+  readonly traceAt: Ptr
   readonly headAt: Ptr
   readonly tailAt: Ptr
   readonly lostAt: Ptr
@@ -34,6 +35,7 @@ export class Core {
     this.callBuffer = exports.call_buffer() >>> 0
     this.halfBuffer = constants.CALL_BUFFER_SIZE >>> 1
     this.cpuAt = this.boot('cpu')
+    this.traceAt = this.boot('trace_flags')
     this.headAt = this.boot('event_head')
     this.tailAt = this.boot('event_tail')
     this.lostAt = this.boot('event_lost')
