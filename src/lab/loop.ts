@@ -12,8 +12,29 @@ import { linkwatch_event, linkwatch_fire_event } from '../net/link_watch.ts'
 import { net_rx_action, net_tx_action } from '../net/napi.ts'
 import { sendNext } from './blast_state.ts'
 
+interface QueueAt {
+  at: NicAt
+  queue: number
+}
+
+/** Where the NAPI context polled last was found: most often it is the next one too. */
+const lastFound = new WeakMap<Machine, QueueAt>()
+
+function isStill({ at, queue }: QueueAt, machine: Machine, napi: number): boolean {
+  const { namespace, device, nic } = at
+  return nic.napis[queue] === napi && machine.state.namespaces.includes(namespace) && namespace.devices.includes(device)
+}
+
 /** The NIC and queue of a NAPI context, undefined: another kind of device's. */
-function queueOf(machine: Machine, napi: number): { at: NicAt; queue: number } | undefined {
+function queueOf(machine: Machine, napi: number): QueueAt | undefined {
+  const last = lastFound.get(machine)
+  if (last && isStill(last, machine, napi)) return last
+  const found = searchQueue(machine, napi)
+  if (found) lastFound.set(machine, found)
+  return found
+}
+
+function searchQueue(machine: Machine, napi: number): QueueAt | undefined {
   for (const namespace of machine.state.namespaces) {
     for (const device of namespace.devices) {
       const { nic } = device
