@@ -158,6 +158,15 @@ path('in time none is missed', { nic: { ring: 64 } }, (h) => {
   assert.is(socket.recvBatch(1024)?.count, count)
 })
 
+path('a frame may arrive between two ns: the clock has whole ones', NIC, (h) => {
+  const socket = h.udp()
+  const frame = small({ data: 'x' })
+  nicOf(h).rx({ count: 1, data: frame, offsets: [0], lengths: [frame.length], times: [h.net.now + 0.25] })
+  assert.is(h.net.run().idle, true)
+  h.reads(socket, { data: 'x' })
+  assert.ok(Number.isInteger(h.net.now))
+})
+
 path('a poll takes 64 packets, and the next one goes on', NIC, (h) => {
   h.rx('eth0', ...times(150))
   assert.is(h.functions.filter((fn) => fn === 'igb_poll').length, 3)

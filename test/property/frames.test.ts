@@ -25,6 +25,10 @@ interface Plan {
   costs: boolean
   /** With little, packets are lost for want of memory, and nothing else. */
   memoryMb: number
+  /** Of a NIC. */
+  ring: number
+  queues: number
+  mtu: number
   /** Frames of the batches, round and round. */
   sizes: readonly number[]
 }
@@ -34,6 +38,9 @@ const plans = fc.record<Plan>({
   forward: fc.boolean(),
   costs: fc.boolean(),
   memoryMb: fc.constantFrom(4, 24, 64),
+  ring: fc.constantFrom(64, 256, 1024),
+  queues: fc.integer({ min: 1, max: 3 }),
+  mtu: fc.constantFrom(1500, 4000, 9000),
   sizes: fc
     .tuple(
       fc.integer({ min: 500, max: BATCH_MOST }),
@@ -85,10 +92,13 @@ function openOthers(host: Host): { close(): void }[] {
 
 async function makeFuzzed(device: Device, plan: Plan): Promise<Fuzzed> {
   const net = await lab({ seed: plan.seed, memoryMb: plan.memoryMb, ...(plan.costs && { costs: COSTS }) })
-  const host = net.host('dut')
+  const { queues, mtu } = plan
+  // With little memory its rings would take all there is before the first frame.
+  const ring = plan.memoryMb === 4 ? 64 : plan.ring
+  const host = net.host('dut', { cpus: queues })
   const eth0 =
     device === 'nic'
-      ? host.nic('eth0', { mac: HOST_MAC, mtu: 9000 })
+      ? host.nic('eth0', { mac: HOST_MAC, mtu, ring, queues })
       : host.tap('eth0', { mac: HOST_MAC, napi: device === 'napi' })
   const eth1 = host.tap('eth1', { mac: '02:00:00:00:00:11', mtu: 1280 })
   for (const [dev, address] of [
@@ -142,6 +152,20 @@ function readSome({ sockets }: Fuzzed, random: Xorshift): void {
         if (!isSystemError(error)) throw error
       }
     }
+  }
+}
+
+/** The cable is pulled or the device set down and up: what is under way there is lost. */
+function disturb({ host, net }: Fuzzed, random: Xorshift): void {
+  const change = random.pick([{ up: false }, { carrier: false }, { promisc: true }, { mtu: 1280 }])
+  host.link('eth0', change)
+  if (random.chance(50)) net.advance('100ms')
+  host.link('eth0', { up: true, carrier: true, promisc: false })
+  try {
+    host.neigh.replace({ dev: 'eth0', ip: '10.0.0.2', mac: PEER_MAC })
+  } catch (error) {
+    // Frames may have taken all memory that there is.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOBUFS') throw error
   }
 }
 
@@ -208,6 +232,7 @@ async function play(
       while (out.count < size && !out.full) writeFrames(random, out, real, net.now, gap)
       frames += out.count
       put(fuzzed, device, out)
+      if (random.chance(5)) disturb(fuzzed, random)
       readSome(fuzzed, random)
       eth0.tx()
       eth1.tx()
