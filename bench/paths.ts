@@ -8,7 +8,7 @@ import { type Figure, type Work, figure } from './report.ts'
 /** Descriptors of the ring. It is refilled in blocks of 16, so that a burst has to leave that many free. */
 const RING = 128
 /** Packets before the first sample: Wasm is compiled well only after a while. */
-const WARM_UP = 1_000_000
+const WARM_UP = 200_000
 const SAMPLES = 15
 
 interface PathBench {
