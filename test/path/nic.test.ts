@@ -1,7 +1,7 @@
 // A NIC: descriptors, interrupts, NAPI, and what its MAC keeps out (drivers/net/ethernet/intel/igb, net/core/dev.c).
 
 import * as assert from 'uvu/assert'
-import { type Nic, encodeBatch } from '../../src/index.ts'
+import { type Nic, encodeBatch, lab } from '../../src/index.ts'
 import { BROADCAST_MAC, HOST, PEER, eth, icmp, udp } from './packets.ts'
 import { type Story, stories } from './story.ts'
 
@@ -239,6 +239,19 @@ path('a frame with an unknown EtherType is counted at the device', NIC, (h) => {
   h.rx('eth0', eth({ ethertype: 0x88b5, pad: 60 }, new Uint8Array(4)))
   h.dropped('UNHANDLED_PROTO')
   h.stats({ rx_packets: 1 })
+})
+
+path('two CPUs whose work ends at the same times do not wait for each other', NIC, async () => {
+  const net = await lab({ memoryMb: 16, costs: { rx: 300 } })
+  const host = net.host('b', { cpus: 2 })
+  const nic = host.nic('eth0', { mac: '02:00:00:00:00:01', queues: 2, ring: 64 })
+  host.addr.add('eth0', '10.0.0.1/24')
+  host.link('eth0', { up: true })
+  const frames = Array.from({ length: 100 }, (_, i) => small({ from: `${PEER}:${4000 + i}`, data: 'x' }))
+  nic.rx(frames)
+  assert.ok(net.run().idle)
+  assert.ok(net.account().balanced)
+  await net.close()
 })
 
 run()

@@ -225,7 +225,7 @@ function writeMutated(random: Xorshift, out: FrameWriter, real: Uint8Array, time
 
 /** 99 of 100 frames fit on an Ethernet, and half of them are short. */
 function lengthOf(random: Xorshift): number {
-  if (random.below(1000) < 8) return ETH_MAX + 1 + random.below(FRAME_MAX - ETH_MAX)
+  if (random.below(1000) < 13) return ETH_MAX + 1 + random.below(FRAME_MAX - ETH_MAX)
   return random.chance(50) ? random.below(120) : random.below(ETH_MAX + 1)
 }
 
