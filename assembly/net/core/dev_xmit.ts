@@ -63,6 +63,7 @@ import {
   kfree_skb_reason,
   skb_clone,
   skb_dst_drop,
+  skb_clear_cb,
   skb_dst_force,
   skb_network_offset,
   skb_pull,
@@ -261,10 +262,14 @@ function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
   return true
 }
 
-/** A packet for this CPU's stack, by way of its backlog: what a driver without NAPI calls. 0 or NET_RX_DROP (1). */
+/**
+ * A packet for this CPU's stack, by way of its backlog: what a driver without NAPI calls. 0 or NET_RX_DROP (1).
+ * It may have been sent: what its senders kept in cb is cleared here, and not again for each packet in ip_rcv_core.
+ */
 export function netif_rx(skb: sk_buff): i32 {
   walk(FN___netif_rx, changetype<usize>(skb))
   walk(FN_netif_rx_internal, changetype<usize>(skb))
+  skb_clear_cb(skb)
   return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
 }
 

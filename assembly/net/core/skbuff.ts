@@ -69,6 +69,15 @@ function zero_head(p: usize): void {
   store<u64>(p, 0, 144)
 }
 
+/** Clears cb: what the layer that had the packet kept there is nobody's business any more. */
+export function skb_clear_cb(skb: sk_buff): void {
+  const cb = changetype<usize>(skb) + SKB_CB
+  const zero = i64x2.splat(0)
+  v128.store(cb, zero)
+  v128.store(cb, zero, 16)
+  v128.store(cb, zero, 32)
+}
+
 /**
  * A packet around a buffer of size bytes (shared info included) that kmalloc gave; data begins headroom into it.
  * Counts as born by kind in net. NO_SKB: out of memory, the buffer is still the caller's.

@@ -106,11 +106,8 @@ function acceptable(skb: sk_buff, net: net): bool {
   if (skb.len > total) pskb_trim_rcsum(skb, total) // the link's padding is not ours
 
   skb.transport_header = skb.network_header + <u16>header
-  const cb = changetype<usize>(skb) + SKB_CB
-  v128.store(cb, i64x2.splat(0))
-  v128.store(cb, i64x2.splat(0), 16)
-  v128.store(cb, i64x2.splat(0), 32)
-  changetype<inet_skb_parm>(cb).iif = skb.skb_iif
+  // cb is clear: the packet is new, or netif_rx has cleared it.
+  changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).iif = skb.skb_iif
   return true
 }
 
