@@ -49,6 +49,13 @@ export function igb_irq(dev: net_device, queue: u32): u32 {
   return igb_interrupt_due(igb_ring_of(dev, queue)) ? 1 : 0
 }
 
+/** The queue's interrupt line: the same, and the driver's handler runs when it is to be raised. 1: it was. */
+export function igb_hardirq(dev: net_device, queue: u32): u32 {
+  if (!igb_interrupt_due(igb_ring_of(dev, queue))) return 0
+  igb_msix_ring(dev, queue)
+  return 1
+}
+
 /** One poll: at most budget packets, until the virtual time until (ns). */
 export function napi_poll(napi: napi_struct, budget: u32, until: f64): u32 {
   return poll(napi, budget, until < 1.8e19 ? <u64>until : u64.MAX_VALUE)
@@ -70,4 +77,4 @@ export function igb_create(owner: net, name: usize, mac: usize, queues: u32, cou
   return announced(make_igb(owner, name, mac, queues, count))
 }
 
-export { igb_msix_ring, igb_tx_take, tun_write }
+export { igb_tx_take, tun_write }

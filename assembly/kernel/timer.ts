@@ -94,6 +94,7 @@ export function timer_pending(timer: timer_list): bool {
 export function timer_delete(timer: timer_list): bool {
   const slot = timer.slot
   if (slot == 0) return false
+  boot.timer_moved = 1
   timer.slot = 0
   const last = --boot.timer_count
   if (slot - 1 == last) return true
@@ -107,6 +108,7 @@ export function timer_delete(timer: timer_list): bool {
 export function mod_timer(timer: timer_list, expires: u32): bool {
   const was = timer_delete(timer)
   if (!heap_room()) return was
+  boot.timer_moved = 1
   timer.expires = expires
   timer.level = wheel_level(expires, boot.jiffies)
   timer.fires = wheel_fires(expires, boot.jiffies, timer.level)
@@ -121,13 +123,15 @@ function tick_time(tick: u32): u64 {
   return <u64>(tick - INITIAL_JIFFIES) * <u64>boot.tick_ns
 }
 
-/** When the next timer fires, in ns; all ones: none is set. */
+/** When the next timer fires, in ns; all ones: none is set. It stays so until timer_moved. */
 export function timer_next(): u64 {
+  boot.timer_moved = 0
   return boot.timer_count == 0 ? u64.MAX_VALUE : tick_time(at(0).fires)
 }
 
 /** Fires what is due at the time of the boot block. Returns how many fired. */
 export function run_timers(): u32 {
+  boot.timer_moved = 1
   let fired: u32 = 0
   while (boot.timer_count != 0) {
     const timer = at(0)

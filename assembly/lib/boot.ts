@@ -89,6 +89,8 @@ export class boot_block {
   timer_count: u32
   timer_space: u32
   timer_seq: u32
+  /** Timers were set or stopped since TypeScript last asked when the next is due. */
+  timer_moved: u32
   /** What a CPU is charged for; 0: nothing. */
   costs: usize
   net_list: usize

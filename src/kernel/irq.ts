@@ -15,10 +15,8 @@ export function irqCpu(machine: Machine, queue: number): number {
 export function hardirq(machine: Machine, device: number, queue: number): boolean {
   const cpuId = irqCpu(machine, queue)
   const cpu = machine.cpu(cpuId)
-  const { exports } = machine.core
   machine.enter(cpu, machine.now)
-  const raised = exports.igb_irq(device, queue) === 1
-  if (raised) exports.igb_msix_ring(device, queue)
+  const raised = machine.core.exports.igb_hardirq(device, queue) === 1
   machine.drain()
   irq_exit(machine, cpuId)
   return raised

@@ -170,8 +170,9 @@ export class Machine {
     for (const handle of [...this.wakers.keys()]) this.wake(handle)
   }
 
-  /** Asks the core when its next timer fires. */
+  /** Asks the core when its next timer fires, if one was set or stopped since. */
   updateTimer(): void {
+    if (this.core.memory.readU32(this.core.timerMovedAt) === 0) return
     this.state.timerAt = this.core.exports.timer_next()
   }
 }

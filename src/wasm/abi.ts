@@ -63,7 +63,7 @@ export interface CoreExports {
   igb_fifo_next(dev: Ptr, queue: number): number
   /** DMA of what has arrived by now. 1: the interrupt is to be raised. */
   igb_irq(dev: Ptr, queue: number): number
-  igb_msix_ring(dev: Ptr, queue: number): number
+  igb_hardirq(dev: Ptr, queue: number): number
   igb_tx_take(dev: Ptr, queue: number, out: Ptr, max: number): number
   napi_poll(napi: Ptr, budget: number, until: number): number
 
@@ -151,6 +151,7 @@ export const LAYOUT = {
     'sock_list',
     'tcp_isn',
     'function_counts',
+    'timer_moved',
   ],
   net: [
     'loopback_dev',

@@ -15,9 +15,10 @@ export class Core {
   /** The first half of the call buffer is for arguments, the second for what comes back. */
   readonly callBuffer: Ptr
   readonly halfBuffer: number
-  /** Places that every call looks at: the boot block's cpu and trace_flags, and the event ring. */
+  /** Places that every call looks at: the boot block's cpu, trace_flags and timer_moved, and the event ring. */
   readonly cpuAt: Ptr
   readonly traceAt: Ptr
+  readonly timerMovedAt: Ptr
   readonly headAt: Ptr
   readonly tailAt: Ptr
   readonly lostAt: Ptr
@@ -36,6 +37,7 @@ export class Core {
     this.halfBuffer = constants.CALL_BUFFER_SIZE >>> 1
     this.cpuAt = this.boot('cpu')
     this.traceAt = this.boot('trace_flags')
+    this.timerMovedAt = this.boot('timer_moved')
     this.headAt = this.boot('event_head')
     this.tailAt = this.boot('event_tail')
     this.lostAt = this.boot('event_lost')

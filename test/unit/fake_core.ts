@@ -195,7 +195,8 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
       dma(nic)
       return (nic.ring.length || nic.done) && !nic.masked ? 1 : 0
     },
-    igb_msix_ring: (dev) => {
+    igb_hardirq: (dev, queue) => {
+      if (!exports.igb_irq!(dev, queue)) return 0
       const nic = fake.nics.get(dev)!
       nic.masked = true
       memory.writeU32(state(nic.napi), 1)

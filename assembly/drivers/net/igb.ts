@@ -198,8 +198,8 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
   }
 }
 
-/** The queue's interrupt: masked until the poll is complete. 1: NET_RX was raised for it. */
-export function igb_msix_ring(dev: net_device, queue: u32): u32 {
+/** The queue's interrupt: masked until the poll is complete. */
+export function igb_msix_ring(dev: net_device, queue: u32): void {
   if (boot.trace_flags) {
     walk(FN_handle_edge_irq, 0)
     walk(FN_handle_irq_event, 0)
@@ -209,7 +209,7 @@ export function igb_msix_ring(dev: net_device, queue: u32): u32 {
     walk(FN___napi_schedule, 0)
   }
   igb_ring_of(dev, queue).irq_enabled = 0
-  return napi_schedule(igb_napi_of(dev, queue)) ? 1 : 0
+  napi_schedule(igb_napi_of(dev, queue))
 }
 
 /** Puts a packet on the transmit ring; stops the queue when the next might not fit. */
