@@ -69,6 +69,10 @@ export const OFF_softnet_data_input_qlen: usize = offsetof<softnet_data>('input_
 export const OFF_softnet_data_process_qlen: usize = offsetof<softnet_data>('process_qlen')
 export const SIZE_softnet_data: usize = offsetof<softnet_data>()
 
+export const OFF_igb_ring_fifo_head: usize = offsetof<igb_ring>('fifo_head')
+export const OFF_igb_ring_fifo_tail: usize = offsetof<igb_ring>('fifo_tail')
+export const OFF_igb_ring_tx_next_to_clean: usize = offsetof<igb_ring>('tx_next_to_clean')
+export const OFF_igb_ring_tx_next_to_use: usize = offsetof<igb_ring>('tx_next_to_use')
 export const OFF_igb_ring_rx_filtered: usize = offsetof<igb_ring>('rx_filtered')
 export const OFF_igb_ring_rx_csum_good: usize = offsetof<igb_ring>('rx_csum_good')
 export const OFF_igb_ring_rx_csum_err: usize = offsetof<igb_ring>('rx_csum_err')

@@ -104,7 +104,7 @@ const DELIVER_UDP_WALK: usize = memory.data<u32>([
 
 /**
  * The route of the packet before, for the next one to the same destination (ip_list_rcv_finish): a stand-in packet with
- * that dst, and what it was for.
+ * that dst, and what it was for. Without a dst the key names no device, so that nothing is like it.
  */
 const HINT: usize = memory.data(offsetof<sk_buff>(), 16)
 const HINT_KEY: usize = memory.data(32, 16)
@@ -117,32 +117,41 @@ class hint_key {
   tos: u32
   genid: u32
   dev: usize
+  /** The route is not for delivery here. */
+  not_local: u32
 }
 
 function hint_forget(): void {
   const hint = changetype<sk_buff>(HINT)
   if (hint.dst) dst_release(hint.dst)
   hint.dst = 0
+  changetype<hint_key>(HINT_KEY).dev = 0
 }
 
 /** The packet's destination is that of the packet before: its stand-in, else 0. */
-function hint_for(ip: iphdr, dev: net_device): sk_buff {
+function hint_for(ip: iphdr, dev: net_device, owner: net): sk_buff {
   const key = changetype<hint_key>(HINT_KEY)
-  if (changetype<sk_buff>(HINT).dst == 0 || key.daddr != ip.daddr || key.tos != <u32>ip.tos)
-    return changetype<sk_buff>(0)
-  if (key.dev != changetype<usize>(dev) || key.genid != changetype<net>(dev.nd_net).rt_genid)
-    return changetype<sk_buff>(0)
-  return changetype<sk_buff>(HINT)
+  const differs =
+    (key.daddr ^ ip.daddr) |
+    (key.tos ^ ip.tos) |
+    ((<u32>key.dev) ^ (<u32>changetype<usize>(dev))) |
+    (key.genid ^ owner.rt_genid)
+  return differs ? changetype<sk_buff>(0) : changetype<sk_buff>(HINT)
 }
+
+/** First byte of a header without options. */
+const IPV4_PLAIN: u32 = 0x45
 
 /**
  * A packet of the same source as the one before takes the very same way: within one poll neither addresses nor switches
  * change, so its source is as valid as that one's. While tracing, the functions that would find this out are passed.
  */
 function hint_repeats(skb: sk_buff, ip: iphdr, hint: sk_buff): bool {
-  if (changetype<usize>(hint) == 0 || changetype<hint_key>(HINT_KEY).saddr != ip.saddr) return false
-  if (boot.trace_flags || ip.ihl != 5 || skb.pkt_type != 0 || skb.dst) return false
-  if (changetype<rtable>(hint.dst).rt_type != <u16>RTN_LOCAL) return false
+  if (changetype<usize>(hint) == 0) return false
+  const key = changetype<hint_key>(HINT_KEY)
+  const first = <u32>load<u8>(changetype<usize>(ip))
+  const special = boot.trace_flags | (first ^ IPV4_PLAIN) | skb.pkt_type | (<u32>skb.dst)
+  if ((key.saddr ^ ip.saddr) | key.not_local | special) return false
   skb_dst_set_noref(skb, hint.dst)
   return true
 }
@@ -156,13 +165,15 @@ function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
   if (hint.dst == skb.dst && key.daddr == ip.daddr && key.tos == <u32>ip.tos) return
   hint_forget()
   if (changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).flags & (<u16>IPSKB_MULTIPATH)) return
-  if (owner.fib_has_custom_rules || changetype<rtable>(skb.dst).rt_type == <u16>RTN_BROADCAST) return
+  const type = <u32>changetype<rtable>(skb.dst).rt_type
+  if (owner.fib_has_custom_rules || type == RTN_BROADCAST) return
   dst_hold(skb.dst)
   hint.dst = skb.dst
   key.daddr = ip.daddr
   key.tos = ip.tos
   key.genid = owner.rt_genid
   key.dev = changetype<usize>(dev)
+  key.not_local = type ^ RTN_LOCAL
 }
 
 /** A whole datagram for us goes to its protocol. */
@@ -227,7 +238,7 @@ function ip_packet(received: sk_buff, how: u32): void {
 
   const ip = changetype<iphdr>(skb.data)
   walk_all(how == BY_LIST ? LIST_FINISH_WALK : LIST_FINISH_WALK + 4, changetype<usize>(skb))
-  const hint = how == BY_LIST ? hint_for(ip, dev) : changetype<sk_buff>(0)
+  const hint = how == BY_LIST ? hint_for(ip, dev, owner) : changetype<sk_buff>(0)
   if (hint_repeats(skb, ip, hint)) {
     dst_input(skb, owner, how)
     return

@@ -129,11 +129,10 @@ export class Nic extends Device {
 
   /** What the hardware counts beside the device's statistics: frames for others, and receive checksums, over all queues. */
   hardware(): { filtered: number; checksumGood: number; checksumBad: number } {
-    const { machine, device, nic } = this.#at
-    const { exports, memory, offsets } = machine.core
+    const { machine, nic } = this.#at
+    const { memory, offsets } = machine.core
     const sums = { filtered: 0, checksumGood: 0, checksumBad: 0 }
-    for (let queue = 0; queue < nic.napis.length; queue++) {
-      const ring = exports.igb_ring_at(device.ptr, queue)
+    for (const ring of nic.rings) {
       sums.filtered += memory.readU32(ring + offsets.igb_ring.rx_filtered)
       sums.checksumGood += memory.readU32(ring + offsets.igb_ring.rx_csum_good)
       sums.checksumBad += memory.readU32(ring + offsets.igb_ring.rx_csum_err)

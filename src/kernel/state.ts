@@ -83,6 +83,8 @@ export interface DeviceState {
 export interface NicState {
   /** struct napi_struct of each queue. */
   napis: number[]
+  /** struct igb_ring of each queue. */
+  rings: number[]
   /** Frames on their way in that the arrival FIFO has no room for yet, by queue: flat records. */
   inbox: { bytes: Uint8Array<ArrayBuffer>; at: number }[][]
   /** When the interrupt event of each queue is due, -1: none is. */

@@ -139,6 +139,7 @@ export function createNic(machine: Machine, namespace: NamespaceState, name: str
   const each = <T>(make: (queue: number) => T): T[] => Array.from({ length: queues }, (_, queue) => make(queue))
   const nic: NicState = {
     napis: each((queue) => exports.igb_napi(ptr, queue)),
+    rings: each((queue) => exports.igb_ring_at(ptr, queue)),
     inbox: each(() => []),
     irqAt: each(() => -1),
     lastIrq: each(() => -Infinity),

@@ -9,9 +9,8 @@ import { FN_net_rx_action } from '../../assembly/uapi/functions.ts'
 import { SYSCTL_CORE_NETDEV_BUDGET, SYSCTL_CORE_NETDEV_BUDGET_USECS } from '../../assembly/uapi/sysctl.ts'
 
 /** A sysctl of the machine: the first namespace keeps it. */
-function machineSysctl(machine: Machine, id: number): number {
-  const { core } = machine
-  return core.memory.readI32(machine.namespace(0).net + core.constants.NET_SYSCTL + 4 * id)
+function machineSysctl({ core }: Machine, net: number, id: number): number {
+  return core.memory.readI32(net + core.constants.NET_SYSCTL + 4 * id)
 }
 
 /** Adds to time_squeeze of /proc/net/softnet_stat. */
@@ -43,10 +42,11 @@ export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterP
   let list = cpu.pollList
   cpu.pollList = []
   const repoll: number[] = []
-  let budget = machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET)
+  const { net } = machine.namespace(0)
+  let budget = machineSysctl(machine, net, SYSCTL_CORE_NETDEV_BUDGET)
   machine.enter(cpu)
   machine.walk(FN_net_rx_action)
-  const limit = timeLimit(machine, core.now, machineSysctl(machine, SYSCTL_CORE_NETDEV_BUDGET_USECS))
+  const limit = timeLimit(machine, core.now, machineSysctl(machine, net, SYSCTL_CORE_NETDEV_BUDGET_USECS))
   let interrupted = false
   while (!interrupted) {
     if (!list.length && !repoll.length) {

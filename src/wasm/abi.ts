@@ -168,7 +168,15 @@ export const LAYOUT = {
   in_device: ['arp_parms'],
   napi_struct: ['next', 'state', 'weight'],
   softnet_data: ['processed', 'dropped', 'time_squeeze', 'received_rps', 'flow_limit', 'input_qlen', 'process_qlen'],
-  igb_ring: ['rx_filtered', 'rx_csum_good', 'rx_csum_err'],
+  igb_ring: [
+    'fifo_head',
+    'fifo_tail',
+    'rx_csum_err',
+    'rx_csum_good',
+    'rx_filtered',
+    'tx_next_to_clean',
+    'tx_next_to_use',
+  ],
   drop_entry: ['count', 'reason', 'cpu', 'fn', 'ifindex'],
   sock: [
     'all_next',

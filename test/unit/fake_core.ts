@@ -22,6 +22,8 @@ const EVENTS = 1024
 
 interface FakeNic {
   napi: number
+  /** struct igb_ring: only what the machine looks up in place. */
+  at: number
   fifo: { time: number; bytes: Uint8Array }[]
   reserved: number
   ring: Uint8Array[]
@@ -117,12 +119,18 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
     memory.writeU32(boot('event_head'), head + 1)
   }
   const byNapi = (napi: number): [number, FakeNic] => [...fake.nics].find(([, nic]) => nic.napi === napi)!
+  /** Writes what the struct would hold: frames in the FIFO, descriptors that are sent or will be. */
+  const show = (nic: FakeNic): void => {
+    memory.writeU32(nic.at + offsets.igb_ring.fifo_tail, nic.fifo.length)
+    memory.writeU32(nic.at + offsets.igb_ring.tx_next_to_use, nic.sent.length + nic.done)
+  }
   const dma = (nic: FakeNic): void => {
     while (nic.fifo.length && nic.fifo[0]!.time <= now()) {
       const { bytes } = nic.fifo.shift()!
       if (nic.ring.length < RING) nic.ring.push(bytes)
       else nic.missed++
     }
+    show(nic)
   }
   const state = (napi: number): number => napi + offsets.napi_struct.state
   const makeDevice = (net: number, ifindex: number): number => {
@@ -172,9 +180,11 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
       const dev = makeDevice(net, memory.readU32(net + 2048) + 1)
       const napi = take(64)
       memory.writeU32(napi + offsets.napi_struct.weight, 64)
-      fake.nics.set(dev, { napi, fifo: [], reserved: 0, ring: [], missed: 0, masked: false, sent: [], done: 0 })
+      const at = take(128)
+      fake.nics.set(dev, { napi, at, fifo: [], reserved: 0, ring: [], missed: 0, masked: false, sent: [], done: 0 })
       return dev
     },
+    igb_ring_at: (dev) => fake.nics.get(dev)!.at,
     igb_napi: (dev) => fake.nics.get(dev)!.napi,
     igb_fifo_reserve: (dev, _queue, bytes) => {
       const nic = fake.nics.get(dev)!
@@ -188,6 +198,7 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
         nic.fifo.push({ time: memory.views.data.getFloat64(at + 8, true), bytes: memory.slice(at + 16, length) })
         at += (16 + length + 7) & ~7
       }
+      show(nic)
     },
     igb_fifo_next: (dev) => fake.nics.get(dev)!.fifo[0]?.time ?? -1,
     igb_irq: (dev) => {
@@ -214,6 +225,7 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
         at += (16 + frame.length + 7) & ~7
         nic.done++
       }
+      show(nic)
       return at
     },
     napi_poll: (napi, budget, until) => {
@@ -228,6 +240,7 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
         setNow(now() + fake.cost)
         if (fake.echo) nic.sent.push(frame)
       }
+      show(nic)
       if (fake.echo && work) push(EV_IGB_TX, dev, 0)
       fake.polls.push([napi, start, work])
       if (work < budget && now() < until) {

@@ -134,7 +134,8 @@ export function igb_fifo_lend(ring: igb_ring, p: usize, bytes: u32): bool {
 
 /** Does the address filter let a frame in? Unicast and multicast exactly, as the receive address registers. */
 function filter_accepts(dev: net_device, frame: usize): bool {
-  if ((load<u64>(frame) & 0x0000ffffffffffff) == dev.dev_addr || dev.flags & IFF_PROMISC) return true
+  if ((load<u64>(frame) & 0x0000ffffffffffff) == dev.dev_addr) return true
+  if (dev.flags & IFF_PROMISC) return true
   const lo = load<u32>(frame)
   const hi = <u32>load<u16>(frame, 4)
   if (!(lo & 1)) return false
@@ -173,16 +174,22 @@ function rx_copy(to: usize, frame: usize, len: u32): u32 {
 
 /** Where the TCP or UDP header begins whose checksum can be verified; below ETH_HLEN: a status, there is none. */
 function rx_l4_offset(frame: usize, len: u32): u32 {
-  if (len < ETH_HLEN + 28 || load<u16>(frame, 12) != 0x0008) return 0
+  if (len < ETH_HLEN + 28) return 0
+  if (load<u16>(frame, 12) != 0x0008) return 0
   const ip = changetype<iphdr>(frame + ETH_HLEN)
   const header = ip.ihl << 2
   const total = ntohs(ip.tot_len)
-  if (ip.version != 4 || header < 20 || total > len - ETH_HLEN || total < header + 8 || ip_is_fragment(ip)) return 0
+  const fits = (header >= 20) & (total <= len - ETH_HLEN) & (total >= header + 8)
+  if (!(fits & (ip.version == 4)) || ip_is_fragment(ip)) return 0
   const proto = <u32>ip.protocol
   const l4 = changetype<usize>(ip) + header
   if (proto == IPPROTO_UDP) {
-    if (load<u16>(l4, 6) == 0 || ntohs(load<u16>(l4, 4)) != total - header) return IGB_RXD_IPCS
-  } else if (proto != IPPROTO_TCP || total < header + 20) return IGB_RXD_IPCS
+    if (load<u16>(l4, 6) == 0) return IGB_RXD_IPCS
+    if (ntohs(load<u16>(l4, 4)) != total - header) return IGB_RXD_IPCS
+  } else {
+    if (proto != IPPROTO_TCP) return IGB_RXD_IPCS
+    if (total < header + 20) return IGB_RXD_IPCS
+  }
   return ETH_HLEN + header
 }
 
@@ -227,7 +234,8 @@ function rx_write(ring: igb_ring, frame: usize, len: u32, need: u32): void {
 
 /** MAC: length checks and the address filter, before a frame may take a descriptor. */
 function mac_accepts(ring: igb_ring, dev: net_device, frame: usize, len: u32): bool {
-  if (len < ETH_ZLEN || len > dev.mtu + ETH_HLEN + VLAN_HLEN) {
+  // One comparison for both ends: what is too short wraps round.
+  if (len - ETH_ZLEN > dev.mtu + (ETH_HLEN + VLAN_HLEN - ETH_ZLEN)) {
     const stats = dev_stats(dev)
     stats.rx_errors += 1
     stats.rx_length_errors += 1

@@ -191,12 +191,15 @@ export function __netif_receive_skb_core(skb: sk_buff): u32 {
   walk(FN___netif_receive_skb_core, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
   const owner = changetype<net>(dev.nd_net)
-  skb_reset_network_header(skb)
-  skb_reset_transport_header(skb)
-  skb.mac_len = <u16>(skb.network_header - skb.mac_header)
+  const at = <u32>(skb.data - skb.head)
+  skb.network_header = <u16>at
+  skb.transport_header = <u16>at
+  skb.mac_len = <u16>(at - skb.mac_header)
   skb.skb_iif = dev.ifindex
   this_softnet().processed += 1
 
+  const handlers = owner.ptype_all | dev.ptype_all | owner.ptype_base | dev.ptype_specific
+  if ((handlers | skb.vlan_tci | (<u32>skb.protocol ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
   if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
   if (owner.ptype_all | dev.ptype_all) {
     deliver_list(skb, owner.ptype_all, dev, true)

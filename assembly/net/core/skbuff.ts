@@ -94,9 +94,10 @@ export function __build_skb(head: usize, size: u32, headroom: u32, net: usize, k
   if (p == 0) return NO_SKB
   zero_head(p)
   const skb = changetype<sk_buff>(p)
+  const data = head + headroom
   skb.head = head
-  skb.data = head + headroom
-  skb.tail = skb.data
+  skb.data = data
+  skb.tail = data
   skb.end = head + size - SKB_SHINFO_SIZE
   skb.users = 1
   skb.owner = net

@@ -403,7 +403,8 @@ export function __skb_checksum_complete(skb: sk_buff): u32 {
 
 /** Is there nothing left to check? */
 export function skb_csum_unnecessary(skb: sk_buff): bool {
-  if (skb.ip_summed == <u8>CHECKSUM_UNNECESSARY || skb.skb_flags & SKB_CSUM_VALID) return true
+  if (skb.ip_summed == <u8>CHECKSUM_UNNECESSARY) return true
+  if (skb.skb_flags & SKB_CSUM_VALID) return true
   return skb.ip_summed == <u8>CHECKSUM_PARTIAL && skb_checksum_start_offset(skb) >= 0
 }
 

@@ -9,7 +9,7 @@ import { walk } from '../../trace/trace.ts'
 import { FN_eth_header, FN_eth_type_trans } from '../../uapi/functions.ts'
 import { ETH_HLEN, ETH_P_802_2, ETH_P_802_3, ETH_P_802_3_MIN } from '../../uapi/if_ether.ts'
 import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST } from '../../uapi/in.ts'
-import { skb_push, skb_reset_mac_header } from '../core/skbuff.ts'
+import { skb_push } from '../core/skbuff.ts'
 
 /** The six bytes of an address among eight. */
 const MAC_MASK: u64 = 0x0000ffffffffffff
@@ -28,10 +28,11 @@ function length_proto(skb: sk_buff): u16 {
  */
 export function eth_type_trans(skb: sk_buff, dev: net_device): u16 {
   walk(FN_eth_type_trans, changetype<usize>(skb))
-  const eth = changetype<ethhdr>(skb.data)
+  const at = skb.data
+  const eth = changetype<ethhdr>(at)
   skb.dev = changetype<usize>(dev)
-  skb_reset_mac_header(skb)
-  skb.data += ETH_HLEN
+  skb.mac_header = <u16>(at - skb.head)
+  skb.data = at + ETH_HLEN
   skb.len -= ETH_HLEN
 
   if ((load<u64>(changetype<usize>(eth)) & MAC_MASK) != dev.dev_addr) {

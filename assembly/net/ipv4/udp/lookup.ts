@@ -118,9 +118,10 @@ function memo_keep(net: net, daddr: u32, hnum: u32, sk: sock): sock {
 /** The remembered socket, if it is for this and still takes all that comes. */
 function memo_find(net: net, daddr: u32, hnum: u32): sock {
   const memo = changetype<lookup_memo>(MEMO)
-  if (memo.hnum != hnum || memo.daddr != daddr || memo.net != changetype<usize>(net)) return NO_SOCK
-  if (memo.sk == 0 || memo.changes != udp_table_changes() || is_choosy(changetype<sock>(memo.sk))) return NO_SOCK
-  return changetype<sock>(memo.sk)
+  if ((memo.hnum ^ hnum) | (memo.daddr ^ daddr) | ((<u32>memo.net) ^ changetype<u32>(net))) return NO_SOCK
+  if (memo.changes != udp_table_changes()) return NO_SOCK
+  if (memo.sk == 0) return NO_SOCK
+  return is_choosy(changetype<sock>(memo.sk)) ? NO_SOCK : changetype<sock>(memo.sk)
 }
 
 /** Two looks: at sockets bound to this address, and to any. */

@@ -266,8 +266,11 @@ export function udp_rcv(skb: sk_buff): void {
   if (!pskb_may_pull(skb, UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_NOT_SPECIFIED)
 
   const bytes = ntohs(changetype<udphdr>(skb.data).len)
-  if (bytes > skb.len || bytes < UDP_HLEN) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
-  if (bytes < skb.len && !pskb_trim_rcsum(skb, bytes)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
+  const have = skb.len
+  if ((bytes > have) | (bytes < UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
+  if (bytes < have) {
+    if (!pskb_trim_rcsum(skb, bytes)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
+  }
 
   const uh = changetype<udphdr>(skb.data)
   const ip = changetype<iphdr>(skb_network_header(skb))
