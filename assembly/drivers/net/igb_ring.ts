@@ -179,8 +179,8 @@ function rx_l4_offset(frame: usize, len: u32): u32 {
   const ip = changetype<iphdr>(frame + ETH_HLEN)
   const header = ip.ihl << 2
   const total = ntohs(ip.tot_len)
-  const fits = (header >= 20) & (total <= len - ETH_HLEN) & (total >= header + 8)
-  if (!(fits & (ip.version == 4)) || ip_is_fragment(ip)) return 0
+  const fits = u32(header >= 20) & u32(total <= len - ETH_HLEN) & u32(total >= header + 8) & u32(ip.version == 4)
+  if (!fits || ip_is_fragment(ip)) return 0
   const proto = <u32>ip.protocol
   const l4 = changetype<usize>(ip) + header
   if (proto == IPPROTO_UDP) {

@@ -199,7 +199,7 @@ export function __netif_receive_skb_core(skb: sk_buff): u32 {
   this_softnet().processed += 1
 
   const handlers = owner.ptype_all | dev.ptype_all | owner.ptype_base | dev.ptype_specific
-  if ((handlers | skb.vlan_tci | (<u32>skb.protocol ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
+  if ((handlers | skb.vlan_tci | ((<u32>skb.protocol) ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
   if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
   if (owner.ptype_all | dev.ptype_all) {
     deliver_list(skb, owner.ptype_all, dev, true)

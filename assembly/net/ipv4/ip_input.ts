@@ -89,7 +89,7 @@ function acceptable(skb: sk_buff, net: net): bool {
   if (!pskb_may_pull(skb, IP_HEADER_MIN)) return refuse(skb, net, IPSTATS_MIB_INHDRERRORS, SKB_DROP_REASON_IP_INHDR)
   let ip = changetype<iphdr>(skb.data)
   const header = ip.ihl << 2
-  if ((ip.version != 4) | (header < IP_HEADER_MIN))
+  if (u32(ip.version != 4) | u32(header < IP_HEADER_MIN))
     return refuse(skb, net, IPSTATS_MIB_INHDRERRORS, SKB_DROP_REASON_IP_INHDR)
   mib_inc(net, IPSTATS_MIB_NOECTPKTS + ((<u32>ip.tos) & 3))
   if (!pskb_may_pull(skb, header)) return refuse(skb, net, IPSTATS_MIB_INHDRERRORS, SKB_DROP_REASON_IP_INHDR)

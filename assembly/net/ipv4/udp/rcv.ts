@@ -267,7 +267,7 @@ export function udp_rcv(skb: sk_buff): void {
 
   const bytes = ntohs(changetype<udphdr>(skb.data).len)
   const have = skb.len
-  if ((bytes > have) | (bytes < UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
+  if (u32(bytes > have) | u32(bytes < UDP_HLEN)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
   if (bytes < have) {
     if (!pskb_trim_rcsum(skb, bytes)) return refuse(skb, owner, SKB_DROP_REASON_PKT_TOO_SMALL)
   }
