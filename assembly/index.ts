@@ -207,7 +207,7 @@ import {
   sys_setsockopt,
   sys_shutdown,
   sys_socket,
-} from './net/ipv4/sys_socket.ts'
+} from './net/socket.ts'
 import { inet_rtm_deladdr, inet_rtm_newaddr } from './net/ipv4/devinet/ifa.ts'
 import { fib_dump } from './net/ipv4/fib_trie/dump.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from './net/ipv4/fib_frontend/config.ts'
@@ -415,7 +415,7 @@ export {
   rt_cache_flush,
   // net/ipv4/route/get
   inet_rtm_getroute,
-  // net/ipv4/sys_socket
+  // net/socket
   sys_bind,
   sys_close,
   sys_connect,

@@ -10,7 +10,7 @@ import { ip_fib_init } from '../net/ipv4/fib_frontend.ts'
 import { icmp_init } from '../net/ipv4/icmp/send.ts'
 import { inet_initpeers } from '../net/ipv4/inetpeer.ts'
 import { ip_rt_init } from '../net/ipv4/route/cache.ts'
-import { sockets_init } from '../net/ipv4/sys_socket.ts'
+import { sockets_init } from '../net/socket.ts'
 import { tcp_v4_init } from '../net/ipv4/tcp_ipv4.ts'
 
 /** Once, after the arena. 0 or -ENOMEM. */

@@ -36,6 +36,7 @@ const WASM: Layers = [
   ['assembly/net/ethernet', 'assembly/net/packet', 'assembly/net/netfilter'],
   ['assembly/net/ipv4'],
   ['assembly/net/ipv4/netfilter'],
+  ['assembly/net/socket'],
   ['assembly/drivers'],
   ['assembly/path'],
   ['assembly/admin'],

@@ -1,12 +1,12 @@
 // The system calls on sockets, as TypeScript makes them: handles for descriptors, pointers into Wasm memory, never a wait.
 // Mirrors net/socket.c. A call that would block answers -EAGAIN; an EV_SOCK event follows when it is worth another try.
 
-import { SLOT_ERR_UDP, slot_set } from '../../lib/boot.ts'
-import { net } from '../../include/net_namespace.ts'
-import { PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../../include/sock.ts'
-import { COST_SYSCALL, charge } from '../../kernel/cost.ts'
-import { walk } from '../../trace/trace.ts'
-import { EAFNOSUPPORT, EBADF, EINVAL, EOPNOTSUPP } from '../../uapi/errno.ts'
+import { SLOT_ERR_UDP, slot_set } from '../lib/boot.ts'
+import { net } from '../include/net_namespace.ts'
+import { PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
+import { COST_SYSCALL, charge } from '../kernel/cost.ts'
+import { walk } from '../trace/trace.ts'
+import { EAFNOSUPPORT, EBADF, EINVAL, EOPNOTSUPP } from '../uapi/errno.ts'
 import {
   FN___sock_release,
   FN___sys_bind,
@@ -38,10 +38,10 @@ import {
   FN_sock_common_setsockopt,
   FN_sock_poll,
   FN_sock_recvmsg,
-} from '../../uapi/functions.ts'
-import { AF_INET, SOCK_STREAM, SOL_SOCKET } from '../../uapi/socket.ts'
-import { sk_init, sockfd_lookup } from '../core/sock.ts'
-import { sock_getsockopt, sock_setsockopt } from '../core/sock_options.ts'
+} from '../uapi/functions.ts'
+import { AF_INET, SOCK_STREAM, SOL_SOCKET } from '../uapi/socket.ts'
+import { sk_init, sockfd_lookup } from './core/sock.ts'
+import { sock_getsockopt, sock_setsockopt } from './core/sock_options.ts'
 import {
   inet_bind,
   inet_create,
@@ -55,10 +55,10 @@ import {
   inet_sendmsg,
   inet_setsockopt,
   inet_shutdown,
-} from './af_inet.ts'
-import { udp_recv_batch, udp_send_batch } from './udp/batch.ts'
-import { udp_err } from './udp/err.ts'
-import { udp_table_init } from './udp/hash.ts'
+} from './ipv4/af_inet.ts'
+import { udp_recv_batch, udp_send_batch } from './ipv4/udp/batch.ts'
+import { udp_err } from './ipv4/udp/err.ts'
+import { udp_table_init } from './ipv4/udp/hash.ts'
 
 /** First number that is no socket type (SOCK_MAX). */
 const SOCK_TYPES: u32 = 11
