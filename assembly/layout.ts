@@ -83,6 +83,8 @@ export const OFF_drop_entry_reason: usize = offsetof<drop_entry>('reason')
 export const OFF_drop_entry_cpu: usize = offsetof<drop_entry>('cpu')
 export const OFF_drop_entry_fn: usize = offsetof<drop_entry>('fn')
 export const OFF_drop_entry_ifindex: usize = offsetof<drop_entry>('ifindex')
+export const OFF_drop_entry_protocol: usize = offsetof<drop_entry>('protocol')
+export const OFF_drop_entry_timer: usize = offsetof<drop_entry>('timer')
 export const SIZE_drop_entry: usize = offsetof<drop_entry>()
 
 export const OFF_sock_all_next: usize = offsetof<sock>('all_next')

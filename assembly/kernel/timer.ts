@@ -138,7 +138,9 @@ export function run_timers(): u32 {
     if (<i32>(timer.fires - boot.jiffies) > 0) break
     timer_delete(timer)
     trace_context()
+    boot.timer_runs = 1
     call_indirect<void>(timer.func, changetype<usize>(timer))
+    boot.timer_runs = 0
     fired++
   }
   return fired

@@ -91,6 +91,8 @@ export class boot_block {
   timer_seq: u32
   /** Timers were set or stopped since TypeScript last asked when the next is due. */
   timer_moved: u32
+  /** A timer runs: what is dropped now, no packet that arrives or is sent loses. */
+  timer_runs: u32
   /** What a CPU is charged for; 0: nothing. */
   costs: usize
   net_list: usize

@@ -1,8 +1,10 @@
-// Who dropped what: a table for each namespace of drops by reason, function, device and CPU.
+// Who dropped what: a table for each namespace of drops by reason, function, device, CPU, protocol and context.
 
 import { net } from '../include/net_namespace.ts'
 import { kzalloc } from '../lib/arena.ts'
 import { boot } from '../lib/boot.ts'
+import { ntohs } from '../lib/byteorder.ts'
+import { ETH_P_ARP, ETH_P_IP } from '../uapi/if_ether.ts'
 
 /** Entries of a namespace's table; a full one counts the rest in its last entry. */
 export const DROPS_MAX: u32 = 256
@@ -16,6 +18,10 @@ export class drop_entry {
   cpu: u16
   fn: u32
   ifindex: u32
+  /** ETH_P_IP or ETH_P_ARP; 0: another, so that random ones do not fill the table. */
+  protocol: u16
+  /** Dropped by a timer. */
+  timer: u16
 }
 
 const ENTRY: usize = offsetof<drop_entry>()
@@ -24,17 +30,27 @@ function entry_at(net: net, i: u32): drop_entry {
   return changetype<drop_entry>(net.drops + <usize>i * ENTRY)
 }
 
-/** Counts a drop. Without memory for the table it goes into the accounts only. */
-export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32): void {
+/** Counts a drop of a packet of protocol (network order). Without memory for the table it goes into the accounts only. */
+export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32, protocol: u32): void {
   if (net.drops == 0) {
     net.drops = kzalloc(<usize>DROPS_MAX * ENTRY)
     if (net.drops == 0) return
   }
   const cpu = boot.cpu
   const used = net.drops_count
+  const type = ntohs(protocol)
+  const known: u32 = type == ETH_P_IP || type == ETH_P_ARP ? type : 0
+  const timer = boot.timer_runs
   for (let i: u32 = 0; i < used; i++) {
     const e = entry_at(net, i)
-    if (e.fn == fn && e.reason == <u16>reason && e.ifindex == ifindex && e.cpu == <u16>cpu) {
+    const differs =
+      (e.fn ^ fn) |
+      ((<u32>e.reason) ^ reason) |
+      (e.ifindex ^ ifindex) |
+      ((<u32>e.cpu) ^ cpu) |
+      ((<u32>e.protocol) ^ known) |
+      ((<u32>e.timer) ^ timer)
+    if (!differs) {
       e.count += 1
       return
     }
@@ -45,6 +61,8 @@ export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32): void 
     e.fn = fn
     e.ifindex = ifindex
     e.cpu = <u16>cpu
+    e.protocol = <u16>known
+    e.timer = <u16>timer
     e.count = 1
     net.drops_count = used + 1
     return

@@ -24,8 +24,12 @@ function stations(report: Report): { station: string; count: number }[] {
 }
 
 function drops(report: Report): { reason: string; function: string; count: number }[] {
-  const all = report.played.host.drops().map(({ reason, function: fn, count }) => ({ reason, function: fn, count }))
-  return all.sort((a, b) => b.count - a.count)
+  const all = new Map<string, { reason: string; function: string; count: number }>()
+  for (const { reason, function: fn, count } of report.played.host.drops()) {
+    const key = `${reason} ${fn}`
+    all.set(key, { reason, function: fn, count: count + (all.get(key)?.count ?? 0) })
+  }
+  return [...all.values()].sort((a, b) => b.count - a.count)
 }
 
 /** What the NIC did not let through. */

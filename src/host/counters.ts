@@ -1,6 +1,7 @@
 // Counters by nstat's names, drops by reason and function, and the accounts of packets: read out of a struct net.
 
 import * as reasons from '../../assembly/uapi/dropreason.ts'
+import { ETH_P_ARP, ETH_P_IP } from '../../assembly/uapi/if_ether.ts'
 import { MIB_MAX } from '../../assembly/uapi/snmp.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { NamespaceState } from '../kernel/state.ts'
@@ -42,8 +43,14 @@ export interface Drop {
   /** '' for a packet that no device had. */
   device: string
   cpu: number
+  /** What the packet was (skb->protocol); '' for all others. */
+  protocol: 'ip' | 'arp' | ''
+  /** Was it a timer that dropped it, such as that of a reassembly that was never completed? */
+  timer: boolean
   count: number
 }
+
+const PROTOCOLS: Readonly<Record<number, Drop['protocol']>> = { [ETH_P_IP]: 'ip', [ETH_P_ARP]: 'arp' }
 
 /** Drops of a namespace, in the order in which they first happened. */
 export function readDrops(machine: Machine, namespace: NamespaceState): Drop[] {
@@ -60,6 +67,8 @@ export function readDrops(machine: Machine, namespace: NamespaceState): Drop[] {
       function: functionNames[memory.readU32(at + field.fn)] ?? '',
       device: ifindex === 0 ? '' : (deviceByIndex(namespace, ifindex)?.name ?? String(ifindex)),
       cpu: memory.readU16(at + field.cpu),
+      protocol: PROTOCOLS[memory.readU16(at + field.protocol)] ?? '',
+      timer: memory.readU16(at + field.timer) !== 0,
       count: memory.readU64(at + field.count),
     }
   })

@@ -177,7 +177,7 @@ export const LAYOUT = {
     'tx_next_to_clean',
     'tx_next_to_use',
   ],
-  drop_entry: ['count', 'reason', 'cpu', 'fn', 'ifindex'],
+  drop_entry: ['count', 'reason', 'cpu', 'fn', 'ifindex', 'protocol', 'timer'],
   sock: [
     'all_next',
     'net',

@@ -8,6 +8,7 @@ import {
   PEER,
   PEER_MAC,
   bytesOf,
+  eth,
   fragments,
   icmp,
   icmpMessage,
@@ -116,6 +117,19 @@ path('what stays incomplete is given up after 30 s, and told when the first frag
   h.counters({ IpReasmTimeout: 1, IpReasmFails: 1 })
   h.dropped('FRAG_REASM_TIMEOUT')
   h.tx('eth0', { from: HOST, to: PEER, type: 11, code: 1 })
+})
+
+path('of each drop is told what the packet was, and whether a timer dropped it', (h) => {
+  const [first] = fragments({ id: 9 }, udpDatagram({ data: 2000 }), 1000) as [Uint8Array]
+  h.rx('eth0', eth({ ethertype: 0x88b5 }, new Uint8Array(46)), udp({ to: `${HOST}:9` }), first)
+  h.net.advance('31s')
+  const told = h.host.drops().map(({ reason, device, protocol, timer }) => ({ reason, device, protocol, timer }))
+  assert.equal(told, [
+    { reason: 'UNHANDLED_PROTO', device: 'eth0', protocol: '', timer: false },
+    { reason: 'NO_SOCKET', device: 'eth0', protocol: 'ip', timer: false },
+    { reason: 'FRAG_REASM_TIMEOUT', device: 'eth0', protocol: 'ip', timer: true },
+  ])
+  h.tx('eth0', { code: 3 }, { code: 1 })
 })
 
 /** Messages that are not answered. */

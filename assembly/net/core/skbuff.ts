@@ -176,7 +176,8 @@ export function kfree_skb_reason(skb: sk_buff, reason: u32, fn: u32): void {
   if (--skb.users) return
   const owner = changetype<net>(skb.owner)
   skb_account_ended(skb.owner, SKB_ENDED_DROPPED)
-  drops_count(owner, reason, fn, skb.dev ? changetype<net_device>(skb.dev).ifindex : skb.skb_iif)
+  const ifindex = skb.dev ? changetype<net_device>(skb.dev).ifindex : skb.skb_iif
+  drops_count(owner, reason, fn, ifindex, skb.protocol)
   trace_packet(TRACE_KIND_DROP, fn, skb.id, reason, 0)
   __kfree_skb(skb)
 }
