@@ -4,12 +4,14 @@
 import { CACHE_SOCK, boot } from '../../lib/boot.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
 import {
+  DROPCOUNT_CB,
   EXTERR_CB,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SOCK_DEAD,
   SOCK_NOSPACE,
   SOCK_READY_QUEUED,
+  SOCK_RXQ_OVFL,
   SOCK_SIZE,
   TCP_CLOSE,
   sock,
@@ -21,23 +23,26 @@ import { kfree, kzalloc } from '../../lib/arena.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { get_random_u32 } from '../../lib/random.ts'
 import { kmem_cache_create, kmem_cache_free, kmem_cache_zalloc } from '../../lib/slab.ts'
-import { walk } from '../../trace/trace.ts'
-import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
+import { walk, walk_all } from '../../trace/trace.ts'
+import { SKB_DROP_REASON_QUEUE_PURGE, SKB_DROP_REASON_SOCKET_RCVBUFF } from '../../uapi/dropreason.ts'
 import { EAGAIN, ENOBUFS, ENOMEM, EPIPE } from '../../uapi/errno.ts'
 import {
   FN___sk_free,
   FN___sk_mem_schedule,
+  FN___sock_queue_rcv_skb,
   FN_skb_queue_purge_reason,
   FN_sk_alloc,
   FN_sk_destruct,
   FN_sk_dst_check,
   FN_sk_error_report,
+  FN_sk_filter_trim_cap,
   FN_sock_alloc_send_pskb,
   FN_sock_def_error_report,
   FN_sock_def_readable,
   FN_sock_def_write_space,
   FN_sock_init_data,
   FN_sock_queue_err_skb,
+  FN_sock_queue_rcv_skb_reason,
   FN_sock_rfree,
   FN_sock_wfree,
 } from '../../uapi/functions.ts'
@@ -51,6 +56,7 @@ import {
   __skb_queue_tail,
   alloc_skb,
   skb_dst_drop,
+  skb_dst_force,
   skb_orphan,
 } from './skbuff.ts'
 
@@ -325,16 +331,30 @@ export function sock_alloc_send_skb(sk: sock, size: u32, headroom: u32): usize {
   return changetype<usize>(skb)
 }
 
-/** Queues a packet for the reader (raw sockets and the like). 0, or -ENOMEM: the buffer is full, the skb is the caller's. */
-export function sock_queue_rcv_skb(sk: sock, skb: sk_buff): i32 {
+/** What a packet passes on its way into the queue of a raw, ping or packet socket. */
+const QUEUE_WALK: usize = memory.data<u32>([
+  FN_sock_queue_rcv_skb_reason,
+  FN_sk_filter_trim_cap,
+  FN___sock_queue_rcv_skb,
+  0,
+])
+
+/**
+ * Queues a packet for the reader, with a route of its own if it has one. 0, or why not (SKB_DROP_REASON_*), counted: the
+ * skb is still the caller's. The buffer counts truesize, and takes what comes until it is full.
+ */
+export function sock_queue_rcv_skb_reason(sk: sock, skb: sk_buff): u32 {
+  walk_all(QUEUE_WALK, changetype<usize>(skb))
   if (sk.sk_rmem_alloc >= sk.sk_rcvbuf) {
     sk.sk_drops += 1
-    return -ENOMEM
+    return SKB_DROP_REASON_SOCKET_RCVBUFF
   }
   skb.dev = 0
   skb_set_owner_r(skb, sk)
+  skb_dst_force(skb)
+  if (sk.sk_flags & SOCK_RXQ_OVFL) store<u32>(changetype<usize>(skb) + SKB_CB + DROPCOUNT_CB, sk.sk_drops)
   __skb_queue_tail(sk_receive_queue(sk), skb)
-  sock_def_readable(sk)
+  if (!(sk.sk_flags & SOCK_DEAD)) sock_def_readable(sk)
   return 0
 }
 

@@ -10,13 +10,9 @@ import {
   INET_MC_LOOP,
   INET_TRANSPARENT,
   PROT_UDP,
-  RCV_SHUTDOWN,
-  SHUTDOWN_MASK,
   SOCKADDR_IN_SIZE,
   SOCK_BINDADDR_LOCK,
   SOCK_BINDPORT_LOCK,
-  SOCK_NOSPACE,
-  SOCK_SELECT_ERRQUEUE,
   TCP_CLOSE,
   msghdr,
   sock,
@@ -56,15 +52,6 @@ import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../uapi/rtnetlink.ts
 import {
   AF_INET,
   AF_UNSPEC,
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLOUT,
-  EPOLLPRI,
-  EPOLLRDHUP,
-  EPOLLRDNORM,
-  EPOLLWRBAND,
-  EPOLLWRNORM,
   IPPROTO_IP,
   IPPROTO_UDP,
   SOCK_DGRAM,
@@ -74,7 +61,8 @@ import {
   SOL_UDP,
 } from '../../uapi/socket.ts'
 import { SYSCTL_IP_NONLOCAL_BIND, SYSCTL_IP_NO_PMTU_DISC } from '../../uapi/sysctl.ts'
-import { sk_alloc, sk_dst_reset, sk_shutdown_add, sock_orphan, sock_writeable } from '../core/sock.ts'
+import { datagram_poll } from '../core/datagram.ts'
+import { sk_alloc, sk_dst_reset, sk_shutdown_add, sock_orphan } from '../core/sock.ts'
 import { inet_addr_type } from './fib_frontend.ts'
 import { ip_mc_drop_socket } from './igmp_sock.ts'
 import { ip_getsockopt } from './ip_sockglue/getsockopt.ts'
@@ -228,18 +216,8 @@ export function inet_release(sk: sock): void {
 
 /** What a call would find: EPOLL* bits. */
 export function inet_poll(sk: sock): u32 {
-  walk(FN_udp_poll, 0)
-  let mask: u32 = 0
-  if (sk.sk_err || sk.eq_len) {
-    mask |= EPOLLERR
-    if (sk.sk_flags & SOCK_SELECT_ERRQUEUE) mask |= EPOLLPRI
-  }
-  if (sk.sk_shutdown & (<u8>RCV_SHUTDOWN)) mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM
-  if (sk.sk_shutdown == <u8>SHUTDOWN_MASK) mask |= EPOLLHUP
-  if (sk.rq_len) mask |= EPOLLIN | EPOLLRDNORM
-  if (sock_writeable(sk)) mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND
-  else sk.sk_socket_flags |= SOCK_NOSPACE
-  return mask
+  if (sk.sk_prot == PROT_UDP) walk(FN_udp_poll, 0)
+  return datagram_poll(sk)
 }
 
 /** Sets an option below SOL_SOCKET. 0 or -errno. */

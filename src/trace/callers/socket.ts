@@ -6,7 +6,7 @@ call_trace_sock_recv_length: call_trace_sock_send_length sock_recvmsg
 call_trace_sock_send_length: __sys_sendto
 csum_and_copy_from_iter_full: ip_generic_getfrag ping_getfrag
 csum_and_copy_to_iter: __skb_datagram_iter
-datagram_poll: udp_poll
+datagram_poll: sock_poll udp_poll
 default_wake_function: autoremove_wake_function ep_poll_callback woken_wake_function
 do_accept: __sys_accept4
 do_ip_getsockopt: ip_getsockopt
