@@ -37,6 +37,29 @@ function rx_buffer_alloc(): usize {
   return p
 }
 
+/**
+ * Receive buffers for a ring, one after the other: begin with rx_buffers_begin, hand what each call answers to the next by
+ * rx_buffer_after, and end with rx_buffers_end. The head of the list stays in a register meanwhile.
+ */
+export function rx_buffers_begin(): usize {
+  return load<usize>(RX_BUFFER_LIST)
+}
+
+/** The buffer behind p on the list, 0: p is the last. */
+export function rx_buffer_after(p: usize): usize {
+  return load<usize>(p, RX_BUFFER_LINK)
+}
+
+/** The list begins at p now: all before it are taken. */
+export function rx_buffers_end(p: usize): void {
+  store<usize>(RX_BUFFER_LIST, p)
+}
+
+/** A buffer that was never used. 0: out of memory. */
+export function rx_buffer_carve(): usize {
+  return carve(RX_BUFFER_SIZE)
+}
+
 function rx_buffer_free(p: usize): void {
   store<usize>(p, load<usize>(RX_BUFFER_LIST), RX_BUFFER_LINK)
   store<usize>(RX_BUFFER_LIST, p)

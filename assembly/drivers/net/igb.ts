@@ -24,7 +24,7 @@ import {
   sk_buff,
 } from '../../include/skbuff.ts'
 import { EV_IGB_TX, event_push } from '../../kernel/event.ts'
-import { kfree, kmalloc, kzalloc } from '../../lib/arena.ts'
+import { kfree, kzalloc, rx_buffer_after, rx_buffer_carve, rx_buffers_begin, rx_buffers_end } from '../../lib/arena.ts'
 import { copy_bytes } from '../../lib/checksum.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { TRACE_KIND_FRAME, trace_frame, trace_packet, walk } from '../../trace/trace.ts'
@@ -97,18 +97,24 @@ export function igb_queues(dev: net_device): u32 {
 function igb_alloc_rx_buffers(ring: igb_ring, n: u32): void {
   walk(FN_igb_alloc_rx_buffers, 0)
   const mask = ring.count - 1
+  let at = ring.rx_next_to_use
+  let free = rx_buffers_begin()
   for (; n > 0; n--) {
-    const desc = rx_desc_at(ring, ring.rx_next_to_use)
+    const desc = rx_desc_at(ring, at)
     if (desc.buffer == 0) {
-      desc.buffer = kmalloc(IGB_RXBUFFER)
-      if (desc.buffer == 0) {
+      const taken = free ? free : rx_buffer_carve()
+      if (taken == 0) {
         ring.alloc_failed += 1
-        return
+        break
       }
+      if (free) free = rx_buffer_after(free)
+      desc.buffer = taken
     }
     desc.status = 0
-    ring.rx_next_to_use = (ring.rx_next_to_use + 1) & mask
+    at = (at + 1) & mask
   }
+  rx_buffers_end(free)
+  ring.rx_next_to_use = at
 }
 
 /** Descriptors that software could fill. */
@@ -126,8 +132,10 @@ function igb_build_skb(ring: igb_ring, desc: igb_rx_desc): sk_buff {
     SKB_BORN_RECEIVED,
   )
   if (changetype<usize>(skb) == 0) return NO_SKB
+  const length = desc.length
+  skb.tail = desc.buffer + IGB_SKB_PAD + length
+  skb.len = length
   desc.buffer = 0
-  skb_put(skb, desc.length)
   skb.truesize = IGB_RX_TRUESIZE + SKB_HEAD_TRUESIZE
   return skb
 }
@@ -166,12 +174,12 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
   for (;;) {
     if (igb_desc_unused(ring) >= IGB_RX_BUFFER_WRITE) igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
     if (ring.fifo_head != ring.fifo_tail) igb_dma(ring)
-    const desc = rx_desc_at(ring, ring.rx_next_to_clean)
-    const status = desc.status
+    const first = rx_desc_at(ring, ring.rx_next_to_clean)
+    const status = first.status
     if (!(status & IGB_RXD_DD)) return NO_SKB
-    const single = (status & IGB_RXD_EOP) != 0
-    const skb = single ? igb_build_skb(ring, desc) : igb_gather_skb(ring)
-    const last = rx_desc_at(ring, ring.rx_next_to_clean)
+    const single = status & IGB_RXD_EOP
+    const skb = single ? igb_build_skb(ring, first) : igb_gather_skb(ring)
+    const last = single ? first : rx_desc_at(ring, ring.rx_next_to_clean)
     const final = last.status
     last.status = 0
     ring.rx_next_to_clean = (ring.rx_next_to_clean + 1) & mask

@@ -152,12 +152,14 @@ const FUSED_MIN: u32 = 128
  */
 function rx_copy(to: usize, frame: usize, len: u32): u32 {
   const ip = changetype<iphdr>(frame + ETH_HLEN)
-  const l4 = rx_l4_offset(frame, len)
-  if (l4 < ETH_HLEN) {
+  const total: u32 = len < ETH_HLEN + IP_UDP_HLEN ? 0 : ntohs(ip.tot_len)
+  const header = rx_l4_header(frame, len, total)
+  if (header < MIN_HEADER) {
     copy_bytes(to, frame, len)
-    return l4
+    return header
   }
-  const bytes = ETH_HLEN + ntohs(ip.tot_len) - l4
+  const l4 = ETH_HLEN + header
+  const bytes: u32 = total - header
   const pseudo = csum_tcpudp_nofold(ip.saddr, ip.daddr, bytes, ip.protocol, 0)
   let sum: u32
   if (bytes < FUSED_MIN) {
@@ -172,25 +174,34 @@ function rx_copy(to: usize, frame: usize, len: u32): u32 {
   return csum_fold(sum) == 0 ? IGB_RXD_IPCS | IGB_RXD_L4CS : IGB_RXD_IPCS | IGB_RXD_L4CS | IGB_RXD_L4E
 }
 
-/** Where the TCP or UDP header begins whose checksum can be verified; below ETH_HLEN: a status, there is none. */
-function rx_l4_offset(frame: usize, len: u32): u32 {
-  if (len < ETH_HLEN + 28) return 0
-  if (load<u16>(frame, 12) != 0x0008) return 0
+const MIN_HEADER: u32 = 20
+const IP_UDP_HLEN: u32 = 28
+const ETH_P_IP_BE: u32 = 0x0008
+
+/**
+ * Bytes of the IPv4 header before a TCP or UDP header whose checksum can be verified, total being what the former says of
+ * the whole; below MIN_HEADER: a status, there is none.
+ */
+function rx_l4_header(frame: usize, len: u32, total: u32): u32 {
+  if (len < ETH_HLEN + IP_UDP_HLEN) return 0
+  if (<u32>load<u16>(frame, 12) != ETH_P_IP_BE) return 0
   const ip = changetype<iphdr>(frame + ETH_HLEN)
-  const header = ip.ihl << 2
-  const total = ntohs(ip.tot_len)
-  const fits = u32(header >= 20) & u32(total <= len - ETH_HLEN) & u32(total >= header + 8) & u32(ip.version == 4)
-  if (!fits || ip_is_fragment(ip)) return 0
+  const first = <u32>load<u8>(frame, ETH_HLEN)
+  if (first - 0x45 > 10) return 0 // not version 4, or a header below 20 bytes
+  if (ip_is_fragment(ip)) return 0
+  const header = (first & 15) << 2
+  if (total > len - ETH_HLEN) return 0
+  if (total < header + 8) return 0
   const proto = <u32>ip.protocol
-  const l4 = changetype<usize>(ip) + header
   if (proto == IPPROTO_UDP) {
+    const l4 = changetype<usize>(ip) + header
     if (load<u16>(l4, 6) == 0) return IGB_RXD_IPCS
     if (ntohs(load<u16>(l4, 4)) != total - header) return IGB_RXD_IPCS
   } else {
     if (proto != IPPROTO_TCP) return IGB_RXD_IPCS
     if (total < header + 20) return IGB_RXD_IPCS
   }
-  return ETH_HLEN + header
+  return header
 }
 
 /** Descriptors that a frame of len bytes takes. */
@@ -253,12 +264,13 @@ function mac_accepts(ring: igb_ring, dev: net_device, frame: usize, len: u32): b
 export function igb_dma(ring: igb_ring): u32 {
   const dev = changetype<net_device>(ring.dev)
   const up = (dev.state & 1) != 0
-  // The clock has whole nanoseconds; what arrives in the course of one has arrived.
-  const now = <f64>boot.now + 1
+  // The clock has whole nanoseconds; what arrives in the course of one has arrived. Times are not negative: their bits
+  // are in the same order as they.
+  const now = reinterpret<u64>(<f64>boot.now + 1)
   const before = ring.rx_hw_head
   while (ring.fifo_head != ring.fifo_tail) {
     const record = ring.fifo_base + ring.fifo_head
-    if (load<f64>(record, 8) >= now) break
+    if (load<u64>(record, 8) >= now) break
     const len = load<u32>(record)
     const frame = record + FRAME_RECORD
     ring.fifo_head += (FRAME_RECORD + len + 7) & ~7

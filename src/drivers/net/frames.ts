@@ -87,7 +87,7 @@ export function encodeFrames(
     if (times) {
       if (!(times[i]! >= time))
         throw invalid('rx', `frame ${i} arrives at ${times[i]} ns, before ${time}: times only rise`)
-      time = times[i]!
+      time = times[i]! + 0 // never -0: the core compares times by their bits
     }
     const start = at[q]!
     views[q]!.setUint32(start, length, true)
