@@ -36,6 +36,18 @@ export function ip_options_parm(opt: ip_options): inet_skb_parm {
   return changetype<inet_skb_parm>(changetype<usize>(opt) - IPCB_OPT)
 }
 
+/** What a sender of any protocol may ask: mark, priority, departure time. */
+@unmanaged
+@final
+export class sockcm_cookie {
+  transmit_time: u64
+  mark: u32
+  priority: u32
+  tsflags: u32
+  ts_opt_id: u32
+}
+
+/** Begins with the fields of a sockcm_cookie. */
 @unmanaged
 @final
 export class ipcm_cookie {

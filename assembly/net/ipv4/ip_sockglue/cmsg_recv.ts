@@ -1,13 +1,11 @@
-// Control messages for a reader: what the socket asked to be told of a datagram. Mirrors ip_cmsg_recv_offset of
-// net/ipv4/ip_sockglue.c and sock_recv_cmsgs of net/socket.c.
+// Control messages for a reader: what the IP options of its socket ask to be told of a datagram. Mirrors
+// ip_cmsg_recv_offset of net/ipv4/ip_sockglue.c; those of SOL_SOCKET are in net/core/sock_cmsg.ts.
 
-import { boot } from '../../../lib/boot.ts'
 import { IP_HEADER_MIN, inet_skb_parm, iphdr } from '../../../include/ip.ts'
 import { IP_OPTIONS_DATA, IP_OPTIONS_SIZE, ip_options } from '../../../include/ipcm.ts'
 import { net } from '../../../include/net_namespace.ts'
 import { CHECKSUM_COMPLETE, SKB_CB, sk_buff } from '../../../include/skbuff.ts'
 import {
-  DROPCOUNT_CB,
   INET_PKTINFO,
   INET_RECVCHECKSUM,
   INET_RECVFRAGSIZE,
@@ -17,12 +15,6 @@ import {
   INET_RECVTTL,
   INET_RETOPTS,
   SOCKADDR_IN_SIZE,
-  SOCK_RCVMARK,
-  SOCK_RCVPRIORITY,
-  SOCK_RCVTSTAMPNS,
-  SOCK_RXQ_OVFL,
-  SOCK_TIMESTAMP,
-  SOCK_TSTAMP_NEW,
   msghdr,
   sock,
   sockaddr_in,
@@ -39,19 +31,8 @@ import {
   IP_TOS,
   IP_TTL,
 } from '../../../uapi/in.ts'
-import {
-  AF_INET,
-  SOL_IP,
-  SOL_SOCKET,
-  SO_MARK,
-  SO_PRIORITY,
-  SO_RXQ_OVFL,
-  SO_TIMESTAMPNS_NEW,
-  SO_TIMESTAMPNS_OLD,
-  SO_TIMESTAMP_NEW,
-  SO_TIMESTAMP_OLD,
-} from '../../../uapi/socket.ts'
-import { put_cmsg, put_cmsg_time, put_cmsg_u32 } from '../../core/scm.ts'
+import { AF_INET, SOL_IP } from '../../../uapi/socket.ts'
+import { put_cmsg, put_cmsg_u32 } from '../../core/scm.ts'
 import { skb_headlen, skb_network_header, skb_transport_header } from '../../core/skbuff.ts'
 import { ip_options_undo } from '../ip_options/user.ts'
 import { ip_options_echo } from '../ip_options/echo.ts'
@@ -66,9 +47,6 @@ export const INET_CMSG_FLAGS: u32 =
   INET_RECVORIGDSTADDR |
   INET_RECVCHECKSUM |
   INET_RECVFRAGSIZE
-
-/** Options that bring one of level SOL_SOCKET. */
-export const SOCK_CMSG_FLAGS: u32 = SOCK_TIMESTAMP | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY
 
 /** Bytes of a transport header's two ports. */
 const PORTS_LEN: usize = 4
@@ -125,27 +103,4 @@ export function ip_cmsg_recv(msg: msghdr, sk: sock, skb: sk_buff): void {
     put_cmsg_u32(msg, SOL_IP, IP_CHECKSUM, skb.csum)
   }
   if (flags & INET_RECVFRAGSIZE && cb.frag_max_size) put_cmsg_u32(msg, SOL_IP, IP_RECVFRAGSIZE, cb.frag_max_size)
-}
-
-/** When it came: now, if nobody stamped it. */
-export function sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
-  const time = skb.tstamp ? skb.tstamp : boot.now
-  const modern = (sk.sk_flags & SOCK_TSTAMP_NEW) != 0
-  if (sk.sk_flags & SOCK_RCVTSTAMPNS) {
-    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, time, 1)
-  } else {
-    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, time, 1000)
-  }
-}
-
-/** What the SOL_SOCKET options ask for. */
-export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
-  const flags = sk.sk_flags
-  if (flags & SOCK_TIMESTAMP) sock_recv_timestamp(msg, sk, skb)
-  if (flags & SOCK_RXQ_OVFL) {
-    const drops = load<u32>(changetype<usize>(skb) + SKB_CB + DROPCOUNT_CB)
-    if (drops) put_cmsg_u32(msg, SOL_SOCKET, SO_RXQ_OVFL, drops)
-  }
-  if (flags & SOCK_RCVMARK) put_cmsg_u32(msg, SOL_SOCKET, SO_MARK, skb.mark)
-  if (flags & SOCK_RCVPRIORITY) put_cmsg_u32(msg, SOL_SOCKET, SO_PRIORITY, skb.priority)
 }

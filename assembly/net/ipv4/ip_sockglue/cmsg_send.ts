@@ -1,32 +1,21 @@
 // Control messages of a sender: source, device, TTL, TOS, options of one datagram. Mirrors ip_cmsg_send of
-// net/ipv4/ip_sockglue.c and __sock_cmsg_send of net/core/sock.c. Left out: time stamps and departure times.
+// net/ipv4/ip_sockglue.c; those of SOL_SOCKET are in net/core/sock_cmsg.ts.
 
-import { ipcm_cookie } from '../../../include/ipcm.ts'
+import { ipcm_cookie, sockcm_cookie } from '../../../include/ipcm.ts'
 import { net } from '../../../include/net_namespace.ts'
 import { msghdr, sock } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EINVAL } from '../../../uapi/errno.ts'
 import { FN_ip_cmsg_send } from '../../../uapi/functions.ts'
 import { IP_PKTINFO, IP_PROTOCOL, IP_RETOPTS, IP_TOS, IP_TTL } from '../../../uapi/in.ts'
-import { SCM_CREDENTIALS, SCM_RIGHTS, SOL_IP, SOL_SOCKET, SO_MARK, SO_PRIORITY } from '../../../uapi/socket.ts'
+import { SOL_IP, SOL_SOCKET } from '../../../uapi/socket.ts'
 import { CMSG_DATA, CMSG_FIRSTHDR, CMSG_HDR, CMSG_LEN, CMSG_NXTHDR, CMSG_OK, cmsghdr } from '../../core/scm.ts'
+import { __sock_cmsg_send } from '../../core/sock_cmsg.ts'
 import { ip_options_get } from '../ip_options/user.ts'
 import { rt_tos2priority } from './tos.ts'
 
 /** Most bytes of options. */
 const MAX_OPTIONS: u32 = 40
-
-/** A message of level SOL_SOCKET. 0 or -EINVAL. */
-function __sock_cmsg_send(cmsg: cmsghdr, ipc: ipcm_cookie): i32 {
-  const type = cmsg.cmsg_type
-  if (type == SCM_RIGHTS || type == SCM_CREDENTIALS) return 0
-  if (cmsg.cmsg_len != CMSG_LEN(4)) return -EINVAL
-  const value = load<u32>(CMSG_DATA(cmsg))
-  if (type == SO_MARK) ipc.mark = value
-  else if (type == SO_PRIORITY) ipc.priority = value
-  else return -EINVAL
-  return 0
-}
 
 /** struct in_pktinfo: device, source; the third field is for receivers. */
 function pktinfo(cmsg: cmsghdr, ipc: ipcm_cookie): i32 {
@@ -89,7 +78,7 @@ export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie, block: usi
     const cmsg = changetype<cmsghdr>(p)
     if (!CMSG_OK(msg, cmsg)) return -EINVAL
     let err = 0
-    if (cmsg.cmsg_level == SOL_SOCKET) err = __sock_cmsg_send(cmsg, ipc)
+    if (cmsg.cmsg_level == SOL_SOCKET) err = __sock_cmsg_send(cmsg, changetype<sockcm_cookie>(ipc))
     else if (cmsg.cmsg_level == SOL_IP) err = one(changetype<net>(sk.net), cmsg, ipc, block)
     if (err) return err
   }

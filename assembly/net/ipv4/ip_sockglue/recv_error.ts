@@ -12,7 +12,8 @@ import { skb_copy_datagram_iter } from '../../core/datagram.ts'
 import { put_cmsg } from '../../core/scm.ts'
 import { consume_skb, skb_network_header } from '../../core/skbuff.ts'
 import { SKB_EXT_ERR, sock_dequeue_err_skb } from '../../core/sock.ts'
-import { INET_CMSG_FLAGS, ip_cmsg_recv, sock_recv_timestamp } from './cmsg_recv.ts'
+import { sock_recv_timestamp } from '../../core/sock_cmsg.ts'
+import { INET_CMSG_FLAGS, ip_cmsg_recv } from './cmsg_recv.ts'
 
 /** struct sock_extended_err and the offender's sockaddr_in. */
 const ERRHDR: usize = memory.data(32, 16)

@@ -41,7 +41,8 @@ import {
 } from '../../core/skbuff.ts'
 import { skb_checksum_complete, skb_csum_unnecessary } from '../../core/skbuff_data.ts'
 import { sk_receive_queue, sock_error } from '../../core/sock.ts'
-import { INET_CMSG_FLAGS, SOCK_CMSG_FLAGS, ip_cmsg_recv, sock_recv_cmsgs } from '../ip_sockglue/cmsg_recv.ts'
+import { SOCK_CMSG_FLAGS, sock_recv_cmsgs } from '../../core/sock_cmsg.ts'
+import { INET_CMSG_FLAGS, ip_cmsg_recv } from '../ip_sockglue/cmsg_recv.ts'
 import { ip_recv_error, move_addr_to_user } from '../ip_sockglue/recv_error.ts'
 
 const OFF: usize = memory.data(16, 16)

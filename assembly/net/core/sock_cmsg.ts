@@ -1,0 +1,89 @@
+// Control messages of level SOL_SOCKET: what a reader is told of a packet, what a sender asks of one. Mirrors sock_recv_cmsgs
+// of net/socket.c and sock_cmsg_send of net/core/sock.c. Left out: time stamps of senders and departure times.
+
+import { boot } from '../../lib/boot.ts'
+import { sockcm_cookie } from '../../include/ipcm.ts'
+import { SKB_CB, sk_buff } from '../../include/skbuff.ts'
+import {
+  DROPCOUNT_CB,
+  SOCK_RCVMARK,
+  SOCK_RCVPRIORITY,
+  SOCK_RCVTSTAMPNS,
+  SOCK_RXQ_OVFL,
+  SOCK_TIMESTAMP,
+  SOCK_TSTAMP_NEW,
+  msghdr,
+  sock,
+} from '../../include/sock.ts'
+import { EINVAL } from '../../uapi/errno.ts'
+import {
+  SCM_CREDENTIALS,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  SO_MARK,
+  SO_PRIORITY,
+  SO_RXQ_OVFL,
+  SO_TIMESTAMPNS_NEW,
+  SO_TIMESTAMPNS_OLD,
+  SO_TIMESTAMP_NEW,
+  SO_TIMESTAMP_OLD,
+} from '../../uapi/socket.ts'
+import {
+  CMSG_DATA,
+  CMSG_FIRSTHDR,
+  CMSG_LEN,
+  CMSG_NXTHDR,
+  CMSG_OK,
+  cmsghdr,
+  put_cmsg_time,
+  put_cmsg_u32,
+} from './scm.ts'
+
+/** Options that bring a control message of this level. */
+export const SOCK_CMSG_FLAGS: u32 = SOCK_TIMESTAMP | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY
+
+/** A message of this level. 0 or -EINVAL. */
+export function __sock_cmsg_send(cmsg: cmsghdr, sockc: sockcm_cookie): i32 {
+  const type = cmsg.cmsg_type
+  if (type == SCM_RIGHTS || type == SCM_CREDENTIALS) return 0
+  if (cmsg.cmsg_len != CMSG_LEN(4)) return -EINVAL
+  const value = load<u32>(CMSG_DATA(cmsg))
+  if (type == SO_MARK) sockc.mark = value
+  else if (type == SO_PRIORITY) sockc.priority = value
+  else return -EINVAL
+  return 0
+}
+
+/** What a sender asks for in messages of this level; those of others are not looked at. 0 or -EINVAL. */
+export function sock_cmsg_send(msg: msghdr, sockc: sockcm_cookie): i32 {
+  for (let p = CMSG_FIRSTHDR(msg); p; p = CMSG_NXTHDR(msg, changetype<cmsghdr>(p))) {
+    const cmsg = changetype<cmsghdr>(p)
+    if (!CMSG_OK(msg, cmsg)) return -EINVAL
+    const err = cmsg.cmsg_level == SOL_SOCKET ? __sock_cmsg_send(cmsg, sockc) : 0
+    if (err) return err
+  }
+  return 0
+}
+
+/** When it came: now, if nobody stamped it. */
+export function sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
+  const time = skb.tstamp ? skb.tstamp : boot.now
+  const modern = (sk.sk_flags & SOCK_TSTAMP_NEW) != 0
+  if (sk.sk_flags & SOCK_RCVTSTAMPNS) {
+    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, time, 1)
+  } else {
+    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, time, 1000)
+  }
+}
+
+/** What the SOL_SOCKET options ask for. */
+export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
+  const flags = sk.sk_flags
+  if (flags & SOCK_TIMESTAMP) sock_recv_timestamp(msg, sk, skb)
+  if (flags & SOCK_RXQ_OVFL) {
+    const drops = load<u32>(changetype<usize>(skb) + SKB_CB + DROPCOUNT_CB)
+    if (drops) put_cmsg_u32(msg, SOL_SOCKET, SO_RXQ_OVFL, drops)
+  }
+  if (flags & SOCK_RCVMARK) put_cmsg_u32(msg, SOL_SOCKET, SO_MARK, skb.mark)
+  if (flags & SOCK_RCVPRIORITY) put_cmsg_u32(msg, SOL_SOCKET, SO_PRIORITY, skb.priority)
+}
