@@ -5,6 +5,7 @@ import * as inNumbers from '../../assembly/uapi/in.ts'
 import * as socketNumbers from '../../assembly/uapi/socket.ts'
 import { byteSwap32, formatIPv4, integer, parseIPv4 } from '../wasm/encode.ts'
 import { invalid, systemError } from '../wasm/errors.ts'
+import { type FilterInstruction, type FilterProgram, encodeFilter } from './filter.ts'
 
 /** A multicast membership, or an interface by its name or address. */
 export interface Membership {
@@ -18,9 +19,10 @@ export interface Membership {
 /**
  * What setsockopt takes and getsockopt gives: numbers (booleans are 1 and 0), 'DO' and the like for IP_MTU_DISCOVER, a
  * device's name, bytes, [on, seconds] for SO_LINGER, seconds for SO_RCVTIMEO and SO_SNDTIMEO, a membership, numbers of
- * SO_MEMINFO.
+ * SO_MEMINFO, a program for SO_ATTACH_FILTER and SO_ATTACH_REUSEPORT_CBPF (bytes of SO_GET_FILTER).
  */
-export type OptionValue = number | boolean | string | Uint8Array | readonly number[] | Membership
+export type OptionValue =
+  number | boolean | string | Uint8Array | readonly number[] | readonly FilterInstruction[] | Membership
 
 /** Finds a device's index by its name. */
 export type IndexOf = (name: string) => number
@@ -41,6 +43,7 @@ type Kind =
   | 'groupSourceReq'
   | 'counters'
   | 'cookie'
+  | 'filter'
 
 interface Option {
   level: number
@@ -57,13 +60,14 @@ const LEVELS: readonly (readonly [level: number, kinds: Readonly<Partial<Record<
         SO_TIMESTAMP SO_ACCEPTCONN SO_TIMESTAMPNS SO_MARK SO_TIMESTAMPING SO_PROTOCOL SO_DOMAIN SO_RXQ_OVFL SO_PEEK_OFF
         SO_LOCK_FILTER SO_SELECT_ERR_QUEUE SO_BUSY_POLL SO_MAX_PACING_RATE SO_INCOMING_CPU SO_INCOMING_NAPI_ID
         SO_ZEROCOPY SO_BINDTOIFINDEX SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_BUF_LOCK SO_TXREHASH SO_RCVMARK
-        SO_RCVPRIORITY SO_DETACH_FILTER`,
+        SO_RCVPRIORITY SO_DETACH_FILTER SO_BPF_EXTENSIONS SO_DETACH_REUSEPORT_BPF`,
       device: 'SO_BINDTODEVICE',
       linger: 'SO_LINGER',
       time: 'SO_RCVTIMEO SO_SNDTIMEO',
       counters: 'SO_MEMINFO',
       cookie: 'SO_COOKIE',
-      bytes: 'SO_ATTACH_FILTER SO_TXTIME',
+      filter: 'SO_ATTACH_FILTER SO_GET_FILTER SO_ATTACH_REUSEPORT_CBPF',
+      bytes: 'SO_TXTIME',
     },
   ],
   [
@@ -122,8 +126,8 @@ export function optionOf(name: string, syscall: string): Option {
   return found
 }
 
-/** Largest value that is written or read. */
-export const OPTION_ROOM = 4096
+/** Largest value that is written or read: a filter of one instruction more than there may be. */
+export const OPTION_ROOM = 8 * 4097
 
 function words(...values: number[]): Uint8Array<ArrayBuffer> {
   const out = new DataView(new ArrayBuffer(4 * values.length))
@@ -168,6 +172,7 @@ function number(value: OptionValue, name: string): Uint8Array<ArrayBuffer> {
 export function encodeOption(name: string, kind: Kind, value: OptionValue, indexOf: IndexOf): Uint8Array<ArrayBuffer> {
   const index = (given: Membership): number => (given.dev === undefined ? 0 : indexOf(given.dev))
   if (value instanceof Uint8Array) return value.slice()
+  if (kind === 'filter') return encodeFilter(value as FilterProgram)
   if (kind === 'pmtu' && typeof value === 'string') {
     const mode = PMTU_WORDS.indexOf(value)
     if (mode < 0) throw invalid('setsockopt', `${name} is one of ${PMTU_WORDS.join(', ')}`)
@@ -195,8 +200,9 @@ export function encodeOption(name: string, kind: Kind, value: OptionValue, index
   return number(value, name)
 }
 
-/** Room that getsockopt asks for. */
+/** Room that getsockopt asks for: bytes, or instructions of a filter. */
 export function optionLength(kind: Kind): number {
+  if (kind === 'filter') return 4096
   if (kind === 'device') return 16
   if (kind === 'linger' || kind === 'cookie') return 8
   if (kind === 'time') return 16
@@ -207,7 +213,7 @@ export function optionLength(kind: Kind): number {
 /** The value of what getsockopt wrote. */
 export function decodeOption(kind: Kind, bytes: Uint8Array<ArrayBuffer>): number | string | number[] | Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (kind === 'bytes') return bytes
+  if (kind === 'bytes' || kind === 'filter') return bytes
   if (kind === 'device') return new TextDecoder().decode(bytes).replace(/\0.*$/s, '')
   if (kind === 'linger') return [view.getInt32(0, true), view.getInt32(4, true)]
   if (kind === 'time') return Number(view.getBigInt64(0, true)) + Number(view.getBigInt64(8, true)) / 1e6

@@ -198,7 +198,8 @@ export function getsockopt({ machine, handle }: SocketAt, option: string): numbe
     const lengthAt = buffer + OPTION_ROOM
     memory.writeU32(lengthAt, optionLength(kind))
     checked(core.exports.sys_getsockopt(handle, level, name, buffer, lengthAt), 'getsockopt', option)
-    return decodeOption(kind, memory.slice(buffer, memory.readU32(lengthAt)))
+    const length = memory.readU32(lengthAt)
+    return decodeOption(kind, memory.slice(buffer, kind === 'filter' ? 8 * length : length))
   })
 }
 

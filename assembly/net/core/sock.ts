@@ -49,6 +49,7 @@ import {
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
 import { SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
 import { dst_check, dst_release } from './dst.ts'
+import { sk_filter_release } from './filter.ts'
 import {
   NO_SKB,
   __skb_dequeue,
@@ -194,6 +195,7 @@ function sk_free(sk: sock): void {
   __skb_queue_purge_reason(sk_error_queue(sk), SKB_DROP_REASON_QUEUE_PURGE, FN_skb_queue_purge_reason)
   sk_dst_reset(sk)
   dst_release(sk.sk_rx_dst)
+  sk_filter_release(sk)
   kfree(sk.inet_opt, sk.inet_opt_size)
   kmem_cache_free(CACHE_SOCK, changetype<usize>(sk))
 }

@@ -1,11 +1,12 @@
 // SOL_SOCKET options. Mirrors sk_setsockopt and sk_getsockopt of net/core/sock.c; layouts are those of C on x86-64.
-// Every caller has all capabilities. Left out here: filters, time stamping beyond receive times, zero copy, SO_TXTIME.
+// Every caller has all capabilities. Left out here: time stamping beyond receive times, zero copy, SO_TXTIME.
 
 import { DEV_NAME } from '../../include/netdevice.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
 import {
   SK_CAN_REUSE,
   SOCK_BROADCAST,
+  SOCK_FILTER_LOCKED,
   SOCK_KEEPOPEN,
   SOCK_LINGER,
   SOCK_LOCALROUTE,
@@ -25,26 +26,32 @@ import {
   SOCK_TXREHASH_OFF,
   sock,
 } from '../../include/sock.ts'
-import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts'
+import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../uapi/errno.ts'
+import { SKF_AD_MAX } from '../../uapi/filter.ts'
 import {
   AF_INET,
   AF_INET6,
   SOCK_DGRAM,
   SO_ACCEPTCONN,
+  SO_ATTACH_FILTER,
   SO_BINDTODEVICE,
   SO_BINDTOIFINDEX,
+  SO_BPF_EXTENSIONS,
   SO_BROADCAST,
   SO_BSDCOMPAT,
   SO_BUF_LOCK,
   SO_BUSY_POLL,
   SO_COOKIE,
   SO_DEBUG,
+  SO_DETACH_FILTER,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
+  SO_GET_FILTER,
   SO_INCOMING_CPU,
   SO_KEEPALIVE,
   SO_LINGER,
+  SO_LOCK_FILTER,
   SO_MARK,
   SO_MAX_PACING_RATE,
   SO_MEMINFO,
@@ -78,6 +85,7 @@ import {
 } from '../../uapi/socket.ts'
 import { SYSCTL_CORE_RMEM_MAX, SYSCTL_CORE_WMEM_MAX } from '../../uapi/sysctl.ts'
 import { IFNAMSIZ, __dev_get_by_index, __dev_get_by_name } from './dev.ts'
+import { sk_attach_filter, sk_detach_filter, sk_get_filter } from './filter.ts'
 import { sk_dst_reset, sock_def_write_space, sock_error, sock_valbool_flag } from './sock.ts'
 import { reuseport_detach_sock, reuseport_update_incoming_cpu } from './sock_reuseport.ts'
 
@@ -155,6 +163,13 @@ function sock_set_linger(sk: sock, ptr: usize, len: u32): i32 {
   const on = load<i32>(ptr) != 0
   if (on) sk.sk_lingertime = load<u32>(ptr, 4)
   sock_valbool_flag(sk, SOCK_LINGER, on)
+  return 0
+}
+
+/** Once locked, the program stays as it is, and the lock too. */
+function sock_lock_filter(sk: sock, on: bool): i32 {
+  if (sk.sk_flags & SOCK_FILTER_LOCKED && !on) return -EPERM
+  sock_valbool_flag(sk, SOCK_FILTER_LOCKED, on)
   return 0
 }
 
@@ -277,6 +292,12 @@ export function sock_setsockopt(sk: sock, name: u32, ptr: usize, len: u32): i32 
   switch (name) {
     case SO_LINGER:
       return sock_set_linger(sk, ptr, len)
+    case SO_ATTACH_FILTER:
+      return sk_attach_filter(sk, ptr, len)
+    case SO_DETACH_FILTER:
+      return sk_detach_filter(sk)
+    case SO_LOCK_FILTER:
+      return sock_lock_filter(sk, value != 0)
     case SO_RCVTIMEO_OLD:
     case SO_RCVTIMEO_NEW:
     case SO_SNDTIMEO_OLD:
@@ -410,6 +431,10 @@ function sock_get_int(sk: sock, name: u32, ptr: usize, lenp: usize): i32 {
       return answer_u32(sk.sk_busy_poll, ptr, lenp)
     case SO_BUF_LOCK:
       return answer_u32(sk.sk_userlocks & (<u8>(SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK)), ptr, lenp)
+    case SO_LOCK_FILTER:
+      return answer_u32(u32((sk.sk_flags & SOCK_FILTER_LOCKED) != 0), ptr, lenp)
+    case SO_BPF_EXTENSIONS:
+      return answer_u32(SKF_AD_MAX, ptr, lenp)
     case SO_TXREHASH:
       return answer_u32(u32(!(sk.sk_flags & SOCK_TXREHASH_OFF)), ptr, lenp)
     case SO_TIMESTAMP_OLD:
@@ -443,6 +468,8 @@ export function sock_getsockopt(sk: sock, name: u32, ptr: usize, lenp: usize): i
       return sock_getbindtodevice(sk, ptr, lenp)
     case SO_MEMINFO:
       return sock_get_meminfo(sk, ptr, lenp)
+    case SO_GET_FILTER:
+      return sk_get_filter(sk, ptr, lenp)
     case SO_COOKIE:
       return answer_u64(sk.sk_cookie, ptr, lenp)
     case SO_MAX_PACING_RATE:

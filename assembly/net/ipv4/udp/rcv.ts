@@ -1,5 +1,5 @@
 // UDP input: from the network layer into a socket's queue. Mirrors the receive side of net/ipv4/udp.c.
-// Left out: UDP-Lite, encapsulation, XFRM, socket filters. Read first: RFC 768, RFC 1122 4.1.
+// Left out: UDP-Lite, encapsulation, XFRM. Read first: RFC 768, RFC 1122 4.1.
 
 import { SLOT_ICMP_SEND, slot_get } from '../../../lib/boot.ts'
 import { ntohs } from '../../../lib/byteorder.ts'
@@ -50,6 +50,7 @@ import {
 } from '../../../uapi/snmp.ts'
 import { IPPROTO_UDP } from '../../../uapi/socket.ts'
 import { dst_hold, dst_release } from '../../core/dst.ts'
+import { sk_filter_trim_cap } from '../../core/filter.ts'
 import {
   __skb_queue_tail,
   kfree_skb_reason,
@@ -165,7 +166,7 @@ function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): bool {
   return true
 }
 
-/** What a datagram passes on its way into a queue. */
+/** What a datagram passes on its way into a queue; behind QUEUED what follows the socket's filter. */
 const QUEUE_WALK: usize = memory.data<u32>([
   FN_udp_queue_rcv_skb,
   FN_udp_queue_rcv_one_skb,
@@ -175,6 +176,29 @@ const QUEUE_WALK: usize = memory.data<u32>([
   FN___udp_enqueue_schedule_skb,
   0,
 ])
+const QUEUED: usize = 12
+
+/**
+ * Does the socket's program want the datagram? It may shorten it, so that the checksum is verified before
+ * (udp_lib_checksum_complete); the header stays. False: the skb is gone.
+ */
+function udp_filter(sk: sock, skb: sk_buff): bool {
+  const p = changetype<usize>(skb)
+  walk(FN_udp_queue_rcv_skb, p)
+  walk(FN_udp_queue_rcv_one_skb, p)
+  const owner = changetype<net>(sk.net)
+  const bad = udp_lib_checksum_complete(skb)
+  const reason = bad ? SKB_DROP_REASON_UDP_CSUM : sk_filter_trim_cap(sk, skb, UDP_HLEN)
+  if (reason == 0) {
+    walk_all(QUEUE_WALK + QUEUED, p)
+    return true
+  }
+  if (bad) mib_inc(owner, UDP_MIB_CSUMERRORS)
+  mib_inc(owner, UDP_MIB_INERRORS)
+  sk.sk_drops += 1
+  kfree_skb_reason(skb, reason, FN_udp_queue_rcv_one_skb)
+  return false
+}
 
 /**
  * One datagram for one socket.
@@ -182,8 +206,8 @@ const QUEUE_WALK: usize = memory.data<u32>([
  * Uses: data at the UDP header, dst. Sets: data behind it. Next: the socket's queue, or it is dropped.
  */
 function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
-  const p = changetype<usize>(skb)
-  walk_all(QUEUE_WALK, p)
+  if (sk.sk_filter == 0) walk_all(QUEUE_WALK, changetype<usize>(skb))
+  else if (!udp_filter(sk, skb)) return
   udp_csum_pull_header(skb)
   ipv4_pktinfo_prepare(sk, skb)
   if (sk.inet_daddr) sk.sk_incoming_cpu = <i32>boot.cpu
