@@ -49,7 +49,7 @@ import {
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
 import { SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
 import { dst_check, dst_release } from './dst.ts'
-import { sk_filter_release } from './filter.ts'
+import { sk_filter_release, sk_filter_trim_cap } from './filter.ts'
 import {
   NO_SKB,
   __skb_dequeue,
@@ -341,12 +341,26 @@ const QUEUE_WALK: usize = memory.data<u32>([
   0,
 ])
 
+/** Does the socket's program want the packet? What remains of it is at least one byte. 0, or why not. */
+function sk_filter(sk: sock, skb: sk_buff): u32 {
+  const p = changetype<usize>(skb)
+  if (sk.sk_filter == 0) {
+    walk_all(QUEUE_WALK, p)
+    return 0
+  }
+  walk(FN_sock_queue_rcv_skb_reason, p)
+  const reason = sk_filter_trim_cap(sk, skb, 1)
+  if (reason == 0) walk(FN___sock_queue_rcv_skb, p)
+  return reason
+}
+
 /**
  * Queues a packet for the reader, with a route of its own if it has one. 0, or why not (SKB_DROP_REASON_*), counted: the
  * skb is still the caller's. The buffer counts truesize, and takes what comes until it is full.
  */
 export function sock_queue_rcv_skb_reason(sk: sock, skb: sk_buff): u32 {
-  walk_all(QUEUE_WALK, changetype<usize>(skb))
+  const refused = sk_filter(sk, skb)
+  if (refused) return refused
   if (sk.sk_rmem_alloc >= sk.sk_rcvbuf) {
     sk.sk_drops += 1
     return SKB_DROP_REASON_SOCKET_RCVBUFF
