@@ -2,7 +2,7 @@
 // Stations answer whether the packet goes on; here they are called in order. The way out is a chain of calls of its own
 // that begins in net/ipv4/ip_output. Mirrors the order of net/core/dev.c, net/ipv4/ip_input.c and igb_main.c.
 
-import { igb_clean_tx_irq, igb_next_rx, igb_rx_waiting, igb_tx_waiting } from './drivers/net/igb.ts'
+import { igb_clean_tx_irq, igb_next_rx, igb_refill, igb_rx_waiting, igb_tx_waiting } from './drivers/net/igb.ts'
 import { igb_ring } from './drivers/net/igb_ring.ts'
 import { tun_dequeue_rx, tun_get_user, tun_napi, tun_polled, tun_queue_rx } from './drivers/net/tun.ts'
 import { DST_IN_ERROR, DST_IN_FORWARD, DST_IN_LOCAL_DELIVER, rtable } from './include/dst.ts'
@@ -70,13 +70,8 @@ const BY_LIST: u32 = 1
 const ALONE: u32 = 0
 
 /** What a packet passes station by station, in the words of the walk: those that come alone begin one entry later. */
-const GRO_WALK: usize = memory.data<u32>([
-  FN_napi_gro_receive,
-  FN_dev_gro_receive,
-  FN_netif_receive_skb_list_internal,
-  FN___netif_receive_skb_list_core,
-  0,
-])
+const GRO_WALK: usize = memory.data<u32>([FN_napi_gro_receive, FN_dev_gro_receive, 0])
+const LIST_WALK: usize = memory.data<u32>([FN_netif_receive_skb_list_internal, FN___netif_receive_skb_list_core, 0])
 const ONE_CORE_WALK: usize = memory.data<u32>([
   FN_netif_receive_skb,
   FN___netif_receive_skb,
@@ -262,11 +257,24 @@ export function netif_receive_skb(skb: sk_buff): void {
   receive(skb, ALONE)
 }
 
-/** A packet from a poll: GRO holds nothing back yet, so it goes on as it is. */
-function napi_gro_receive(skb: sk_buff): void {
-  const p = changetype<usize>(skb)
-  walk_all(GRO_WALK, p)
-  receive(skb, BY_LIST)
+/** What the last napi_gro_receive of a poll held (none: 0) goes up. */
+function gro_normal_list(held: sk_buff): void {
+  if (changetype<usize>(held) == 0) return
+  walk_all(LIST_WALK, changetype<usize>(held))
+  receive(held, BY_LIST)
+}
+
+/**
+ * A packet from a poll waits for the next one, or for napi_complete_done, as in Linux, where eight go up together. Here it
+ * is one: with eight in hand a poll is 4 % slower. Answers what is held now; the one before has gone up.
+ */
+function napi_gro_receive(held: sk_buff, skb: sk_buff): sk_buff {
+  if (boot.trace_flags) {
+    walk_all(GRO_WALK, changetype<usize>(skb))
+    if (changetype<usize>(held)) walk_all(LIST_WALK, changetype<usize>(held))
+  }
+  if (changetype<usize>(held)) receive(held, BY_LIST)
+  return skb
 }
 
 /** A frame of a program on a TAP: len bytes at from. len, or -errno for the writer. */
@@ -288,15 +296,17 @@ function tun_napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN_tun_napi_poll, 0)
   const dev = changetype<net_device>(napi.dev)
   let work: u32 = 0
+  let held = changetype<sk_buff>(0)
   while (work < budget && boot.now < until) {
     const skb = tun_dequeue_rx(dev)
     if (changetype<usize>(skb) == 0) {
-      napi_done(napi)
+      napi_done(napi, held)
       return work
     }
     work++
-    napi_gro_receive(skb)
+    held = napi_gro_receive(held, skb)
   }
+  gro_normal_list(held)
   return work
 }
 
@@ -308,22 +318,27 @@ function igb_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   igb_clean_tx_irq(ring)
   walk(FN_igb_clean_rx_irq, 0)
   let work: u32 = 0
+  let held = changetype<sk_buff>(0)
   while (work < budget && boot.now < until) {
     const skb = igb_next_rx(ring)
     if (changetype<usize>(skb) == 0) {
-      napi_done(napi)
+      igb_refill(ring)
+      napi_done(napi, held)
       ring.irq_enabled = 1
       return work
     }
     work++
     skb.protocol = eth_type_trans(skb, dev)
-    napi_gro_receive(skb)
+    held = napi_gro_receive(held, skb)
   }
+  igb_refill(ring)
+  gro_normal_list(held)
   return work
 }
 
-function napi_done(napi: napi_struct): void {
+function napi_done(napi: napi_struct, held: sk_buff): void {
   walk(FN_napi_complete_done, 0)
+  gro_normal_list(held)
   napi_complete(napi)
 }
 

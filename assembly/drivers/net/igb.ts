@@ -122,6 +122,12 @@ function igb_desc_unused(ring: igb_ring): u32 {
   return (ring.rx_next_to_clean - ring.rx_next_to_use - 1) & (ring.count - 1)
 }
 
+/** The end of a poll's receive loop: what is left of the cleaned descriptors is refilled too. */
+export function igb_refill(ring: igb_ring): void {
+  const unused = igb_desc_unused(ring)
+  if (unused) igb_alloc_rx_buffers(ring, unused)
+}
+
 /** A frame in one buffer: the packet takes the buffer over. */
 function igb_build_skb(ring: igb_ring, desc: igb_rx_desc): sk_buff {
   const skb = __build_skb(
