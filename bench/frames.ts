@@ -6,6 +6,8 @@ export const FRAMES = 1024
 /** Which frame of each round is bad. */
 export const BAD_FRAME = 517
 export const PORT = 9000
+/** Source ports, one for each flow, begin here. */
+export const FIRST_SOURCE = 20_000
 
 export const HOST_MAC = '02:00:00:00:00:01'
 const HOST = [10, 0, 0, 1]
@@ -30,7 +32,7 @@ function frameOf(index: number, payload: number): Uint8Array {
   frame.set(PEER, 26)
   frame.set(HOST, 30)
   view.setUint16(24, ~sum(frame, 14, 34) & 0xffff)
-  view.setUint16(34, 20_000 + (index % FLOWS))
+  view.setUint16(34, FIRST_SOURCE + (index % FLOWS))
   view.setUint16(36, PORT)
   view.setUint16(38, 8 + payload)
   for (let i = 0; i < payload; i++) frame[42 + i] = (index * 31 + i * 7) & 255

@@ -1,4 +1,4 @@
-// npm run bench -- [NAME...] [--json]: all benches, or those whose name begins with one of the given.
+// npm run bench -- [NAME...] [--json]: all benches, those of these names, or whose name begins with one.
 
 import { Command } from 'commander'
 import pc from 'picocolors'
@@ -14,10 +14,10 @@ program.parse()
 
 const names = program.args
 const { json, samples } = program.opts<{ json?: boolean; samples: string }>()
-const wanted = (name: string): boolean =>
-  names.length === 0 || names.some((start) => name === start || name.startsWith(start))
-
 const known = [...functionBenches, ...pathBenches].map(({ name }) => name)
+const wanted = (name: string): boolean =>
+  names.length === 0 || names.some((start) => (known.includes(start) ? name === start : name.startsWith(start)))
+
 for (const name of names) {
   if (known.some((bench) => bench.startsWith(name))) continue
   process.stderr.write(`bench: there is no '${name}'; there are ${known.join(', ')}\n`)

@@ -33,6 +33,7 @@ export type {
 export { UdpSocket } from './socket/udp_socket.ts'
 export type { Datagram, UdpBatch, UdpOptions } from './socket/udp_socket.ts'
 export type { QueuedError, ReceivedCmsg, SendCmsg } from './socket/cmsg.ts'
+export type { FilterInstruction, FilterProgram } from './socket/filter.ts'
 export type { Membership, OptionValue } from './socket/options.ts'
 export type { MsgFlag, Received } from './socket/syscalls.ts'
 export type { DeviceStats, LinkInfo } from './net/dev.ts'

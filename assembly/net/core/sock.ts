@@ -50,6 +50,7 @@ import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
 import { SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
 import { dst_check, dst_release } from './dst.ts'
 import { sk_filter_release, sk_filter_trim_cap } from './filter.ts'
+import { reuseport_detach_sock } from './sock_reuseport.ts'
 import {
   NO_SKB,
   __skb_dequeue,
@@ -196,6 +197,7 @@ function sk_free(sk: sock): void {
   sk_dst_reset(sk)
   dst_release(sk.sk_rx_dst)
   sk_filter_release(sk)
+  if (sk.sk_reuseport_cb) reuseport_detach_sock(sk)
   kfree(sk.inet_opt, sk.inet_opt_size)
   kmem_cache_free(CACHE_SOCK, changetype<usize>(sk))
 }

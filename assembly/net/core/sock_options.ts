@@ -34,6 +34,7 @@ import {
   SOCK_DGRAM,
   SO_ACCEPTCONN,
   SO_ATTACH_FILTER,
+  SO_ATTACH_REUSEPORT_CBPF,
   SO_BINDTODEVICE,
   SO_BINDTOIFINDEX,
   SO_BPF_EXTENSIONS,
@@ -44,6 +45,7 @@ import {
   SO_COOKIE,
   SO_DEBUG,
   SO_DETACH_FILTER,
+  SO_DETACH_REUSEPORT_BPF,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
@@ -87,7 +89,12 @@ import { SYSCTL_CORE_RMEM_MAX, SYSCTL_CORE_WMEM_MAX } from '../../uapi/sysctl.ts
 import { IFNAMSIZ, __dev_get_by_index, __dev_get_by_name } from './dev.ts'
 import { sk_attach_filter, sk_detach_filter, sk_get_filter } from './filter.ts'
 import { sk_dst_reset, sock_def_write_space, sock_error, sock_valbool_flag } from './sock.ts'
-import { reuseport_detach_sock, reuseport_update_incoming_cpu } from './sock_reuseport.ts'
+import {
+  reuseport_detach_prog,
+  reuseport_detach_sock,
+  reuseport_update_incoming_cpu,
+  sk_reuseport_attach_filter,
+} from './sock_reuseport.ts'
 
 const NAME: usize = memory.data(16, 16)
 const OUT: usize = memory.data(64, 16)
@@ -117,7 +124,7 @@ function capped(sk: sock, value: i32, id: u32): i32 {
 /** Only packets of this device from now on, 0: of any. */
 function sock_bindtoindex(sk: sock, ifindex: u32): i32 {
   sk.sk_bound_dev_if = ifindex
-  if (sk.sk_reuseport_cb) reuseport_detach_sock(sk)
+  if (sk.sk_reuseport_cb && sk.inet_num) reuseport_detach_sock(sk)
   sk_dst_reset(sk)
   return 0
 }
@@ -294,6 +301,10 @@ export function sock_setsockopt(sk: sock, name: u32, ptr: usize, len: u32): i32 
       return sock_set_linger(sk, ptr, len)
     case SO_ATTACH_FILTER:
       return sk_attach_filter(sk, ptr, len)
+    case SO_ATTACH_REUSEPORT_CBPF:
+      return sk_reuseport_attach_filter(sk, ptr, len)
+    case SO_DETACH_REUSEPORT_BPF:
+      return reuseport_detach_prog(sk)
     case SO_DETACH_FILTER:
       return sk_detach_filter(sk)
     case SO_LOCK_FILTER:

@@ -1,18 +1,29 @@
-// SO_REUSEPORT: sockets with one name share its packets, by a hash of the flow. Mirrors net/core/sock_reuseport.c.
-// Left out here: choice by a program.
+// SO_REUSEPORT: sockets with one name share its packets, by a program or by a hash of the flow.
+// Mirrors net/core/sock_reuseport.c. Left out: programs of eBPF.
 
+import { sk_filter } from '../../include/filter.ts'
+import { sk_buff } from '../../include/skbuff.ts'
 import { TCP_ESTABLISHED, sock } from '../../include/sock.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
 import { boot } from '../../lib/boot.ts'
+import { IS_ERR, PTR_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
-import { EBUSY, ENOMEM } from '../../uapi/errno.ts'
+import { EBUSY, EINVAL, ENOENT, ENOMEM } from '../../uapi/errno.ts'
 import {
   FN_reuseport_add_sock,
   FN_reuseport_alloc,
   FN_reuseport_detach_sock,
   FN_reuseport_select_sock,
+  FN_run_bpf_filter,
+  FN_sk_reuseport_attach_filter,
 } from '../../uapi/functions.ts'
-import { NO_SOCK } from './sock.ts'
+import { filter_from_user } from './filter.ts'
+import { filter_put, first_step } from './filter/decode.ts'
+import { bpf_prog_run } from './filter/run.ts'
+import { skb_push } from './skbuff.ts'
+import { pskb_pull } from './skbuff_data.ts'
+
+const NO_SOCK: sock = changetype<sock>(0)
 
 /** A group; socks is an array of max_socks places, the first num_socks of them taken. */
 @unmanaged
@@ -26,6 +37,8 @@ export class sock_reuseport {
   incoming_cpu: u32
   bind_inany: u32
   socks: usize
+  /** Chooses a member by its place (a counted sk_filter), 0: the hash does. */
+  prog: usize
 }
 
 const GROUP_SIZE: usize = offsetof<sock_reuseport>()
@@ -111,6 +124,7 @@ export function reuseport_detach_sock(sk: sock): void {
     break
   }
   if (group.num_socks) return
+  filter_put(group.prog)
   kfree(group.socks, (<usize>group.max_socks) << 2)
   kfree(changetype<usize>(group), GROUP_SIZE)
 }
@@ -133,10 +147,51 @@ export function reuseport_has_conns(sk: sock): bool {
   return sk.sk_reuseport_cb != 0 && group_of(sk).has_conns != 0
 }
 
-/** The member for a flow of this hash: not a connected one, and one of this CPU where members name CPUs. */
-export function reuseport_select_sock(sk: sock, hash: u32): sock {
-  walk(FN_reuseport_select_sock, 0)
+/** SO_ATTACH_REUSEPORT_CBPF: the program, bytes at ptr, chooses for the whole group from now on. 0 or -errno. */
+export function sk_reuseport_attach_filter(sk: sock, ptr: usize, bytes: u32): i32 {
+  walk(FN_sk_reuseport_attach_filter, 0)
+  const prog = filter_from_user(sk, ptr, bytes)
+  if (IS_ERR(prog)) return PTR_ERR(prog)
+  const err = reuseport_attach_prog(sk, prog)
+  if (err) filter_put(prog)
+  return err
+}
+
+/** A socket without a name begins its group now; one that was bound without SO_REUSEPORT never has one. */
+function reuseport_attach_prog(sk: sock, prog: usize): i32 {
+  if (sk.inet_num == 0) {
+    if (!sk.sk_reuseport) return -EINVAL
+    const err = reuseport_alloc(sk, false)
+    if (err) return err
+  }
+  if (sk.sk_reuseport_cb == 0) return -EINVAL
   const group = group_of(sk)
+  filter_put(group.prog)
+  group.prog = prog
+  return 0
+}
+
+/** SO_DETACH_REUSEPORT_BPF. 0, -ENOENT: there is no program; -EINVAL: no group either. */
+export function reuseport_detach_prog(sk: sock): i32 {
+  if (sk.sk_reuseport_cb == 0) return sk.sk_reuseport ? -ENOENT : -EINVAL
+  const group = group_of(sk)
+  if (group.prog == 0) return -ENOENT
+  filter_put(group.prog)
+  group.prog = 0
+  return 0
+}
+
+/** The member that the program names, seeing the packet behind header bytes. NO_SOCK: it names none. */
+function run_bpf_filter(group: sock_reuseport, skb: sk_buff, header: u32): sock {
+  walk(FN_run_bpf_filter, changetype<usize>(skb))
+  if (!pskb_pull(skb, header)) return NO_SOCK
+  const i = bpf_prog_run(first_step(changetype<sk_filter>(group.prog)), skb)
+  skb_push(skb, header)
+  return i < group.num_socks ? member(group, i) : NO_SOCK
+}
+
+/** The member for a flow of this hash: not a connected one, and one of this CPU where members name CPUs. */
+function reuseport_select_sock_by_hash(group: sock_reuseport, hash: u32): sock {
   const count = group.num_socks
   let i = <u32>((<u64>hash * count) >> 32)
   let first = NO_SOCK
@@ -150,4 +205,18 @@ export function reuseport_select_sock(sk: sock, hash: u32): sock {
     if (i == count) i = 0
   }
   return first
+}
+
+/**
+ * The member of sk's group for a packet (0: there is none, as when an error is about one) whose transport header has so
+ * many bytes: the one its program names, else that of the hash.
+ */
+export function reuseport_select_sock(sk: sock, hash: u32, skb: usize, header: u32): sock {
+  walk(FN_reuseport_select_sock, 0)
+  const group = group_of(sk)
+  if (group.prog && skb) {
+    const chosen = run_bpf_filter(group, changetype<sk_buff>(skb), header)
+    if (changetype<usize>(chosen)) return chosen
+  }
+  return reuseport_select_sock_by_hash(group, hash)
 }

@@ -64,7 +64,7 @@ export function udp_err(skb: sk_buff, info: u32): void {
   const transport = skb.data + (ip.ihl << 2)
   const uh = changetype<udphdr>(transport)
   const port = <u32>uh.dest
-  const sk = __udp4_lib_lookup(owner, ip.daddr, port, ip.saddr, ntohs(uh.source), dev.ifindex)
+  const sk = __udp4_lib_lookup(owner, ip.daddr, port, ip.saddr, ntohs(uh.source), dev.ifindex, 0)
   if (changetype<usize>(sk) == 0) {
     mib_inc(owner, ICMP_MIB_INERRORS)
     return

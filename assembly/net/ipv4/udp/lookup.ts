@@ -3,6 +3,7 @@
 
 import { net } from '../../../include/net_namespace.ts'
 import { rtable } from '../../../include/dst.ts'
+import { UDP_HLEN } from '../../../include/headers.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
@@ -41,7 +42,16 @@ function compute_score(sk: sock, saddr: u32, sport: u32, dif: u32): i32 {
 }
 
 /** The best of those bound to daddr (0: to any address) and port hnum; members of a group by the hash of the flow. */
-function udp4_lib_lookup2(net: net, saddr: u32, sport: u32, local: u32, daddr: u32, hnum: u32, dif: u32): sock {
+function udp4_lib_lookup2(
+  net: net,
+  saddr: u32,
+  sport: u32,
+  local: u32,
+  daddr: u32,
+  hnum: u32,
+  dif: u32,
+  skb: usize,
+): sock {
   let result = NO_SOCK
   let badness = 0
   for (let p = load<usize>(udp_hashslot2(net, local, hnum)); p; p = changetype<sock>(p).hash2_next) {
@@ -54,7 +64,7 @@ function udp4_lib_lookup2(net: net, saddr: u32, sport: u32, local: u32, daddr: u
     if (sk.sk_state == <u8>TCP_ESTABLISHED) continue
     if (sk.sk_reuseport_cb == 0) continue
     walk(FN_inet_lookup_reuseport, 0)
-    const chosen = reuseport_select_sock(sk, udp_ehashfn(daddr, hnum, saddr, sport))
+    const chosen = reuseport_select_sock(sk, udp_ehashfn(daddr, hnum, saddr, sport), skb, UDP_HLEN)
     if (changetype<usize>(chosen) == 0) continue
     result = chosen
     // A group with connected members is looked at to its end: one of them may fit better.
@@ -129,9 +139,9 @@ const LOOKUP_WALK: usize = memory.data<u32>([FN___udp4_lib_lookup, FN_udp4_lib_l
 
 /**
  * The socket for a datagram from saddr:sport to daddr and local port hnum (host order) that came by device dif.
- * NO_SOCK: nobody listens.
+ * skb, its data at the UDP header, is for the program of a group; 0: there is none to show. NO_SOCK: nobody listens.
  */
-export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32): sock {
+export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, hnum: u32, dif: u32, skb: usize): sock {
   walk_all(LOOKUP_WALK, 0)
   const known = memo_find(net, daddr, hnum)
   if (changetype<usize>(known)) return known
@@ -142,12 +152,12 @@ export function __udp4_lib_lookup(net: net, saddr: u32, sport: u32, daddr: u32, 
   // Most sockets are bound to any address: an empty chain is seen before anything is called.
   const was_empty = load<usize>(udp_hashslot2(net, daddr, hnum)) == 0
   if (!was_empty) {
-    const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif)
+    const sk = udp4_lib_lookup2(net, saddr, sport, daddr, daddr, hnum, dif, skb)
     if (changetype<usize>(sk)) return sk
   }
   const only = only_listener(net, load<usize>(udp_hashslot2(net, 0, hnum)), hnum)
   if (changetype<usize>(only)) return was_empty && !udp_has_hash4() ? memo_keep(net, daddr, hnum, only) : only
-  return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif)
+  return udp4_lib_lookup2(net, saddr, sport, 0, daddr, hnum, dif, skb)
 }
 
 /** Does the socket take a broadcast or multicast from rmt to loc? */

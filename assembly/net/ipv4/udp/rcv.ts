@@ -312,7 +312,7 @@ export function udp_rcv(skb: sk_buff): void {
     return __udp4_lib_mcast_deliver(owner, skb, uh, saddr, daddr)
   }
   const port = ntohs(uh.dest)
-  const sk = __udp4_lib_lookup(owner, saddr, uh.source, daddr, port, inet_iif(skb))
+  const sk = __udp4_lib_lookup(owner, saddr, uh.source, daddr, port, inet_iif(skb), p)
   if (changetype<usize>(sk) == 0) return no_socket(skb, owner)
   walk(FN_udp_unicast_rcv_skb, p)
   udp_queue_rcv_one_skb(sk, skb)
