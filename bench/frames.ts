@@ -1,9 +1,10 @@
-// Frames for the path benches: UDP datagrams of some flows, each different, one in 1024 with a bad UDP checksum.
+// Frames for the path benches: UDP datagrams of some flows, each different, one in 1024 with a bad UDP checksum. Those beyond
+// the MTU come in fragments.
 
-/** Flows, and different frames: a bench goes round them. */
+/** Flows, and different datagrams: a bench goes round them. */
 export const FLOWS = 16
 export const FRAMES = 1024
-/** Which frame of each round is bad. */
+/** Which datagram of each round is bad. */
 export const BAD_FRAME = 517
 export const PORT = 9000
 /** Source ports, one for each flow, begin here. */
@@ -43,7 +44,33 @@ function frameOf(index: number, payload: number): Uint8Array {
   return frame
 }
 
-/** The round of frames. */
-export function roundOf(payload: number): Uint8Array[] {
-  return Array.from({ length: FRAMES }, (_, index) => frameOf(index, payload))
+/** Link and network header of a frame. */
+const HEADERS = 34
+/** What a fragment of a datagram carries at an MTU of 1500. */
+const FRAGMENT = 1480
+
+/** The fragments of a datagram, in order. */
+function fragmentsOf(frame: Uint8Array): Uint8Array[] {
+  const data = frame.subarray(HEADERS)
+  return Array.from({ length: Math.ceil(data.length / FRAGMENT) }, (_, i) => {
+    const part = data.subarray(i * FRAGMENT, (i + 1) * FRAGMENT)
+    const more = (i + 1) * FRAGMENT < data.length
+    const fragment = new Uint8Array(HEADERS + part.length)
+    const view = new DataView(fragment.buffer)
+    fragment.set(frame.subarray(0, HEADERS))
+    fragment.set(part, HEADERS)
+    view.setUint16(16, 20 + part.length)
+    view.setUint16(20, (more ? 0x2000 : 0) | ((i * FRAGMENT) >> 3))
+    view.setUint16(24, 0)
+    view.setUint16(24, ~sum(fragment, 14, HEADERS) & 0xffff)
+    return fragment
+  })
+}
+
+/** The round: the frames of each datagram. */
+export function roundOf(payload: number): Uint8Array[][] {
+  return Array.from({ length: FRAMES }, (_, index) => {
+    const frame = frameOf(index, payload)
+    return payload + 8 > FRAGMENT ? fragmentsOf(frame) : [frame]
+  })
 }

@@ -1,5 +1,5 @@
-// Path benches: packets per second through whole paths, by the public API. Counters and trace points are in place, tracing is
-// off; one frame in 1024 is bad, and a bench that does not drop exactly those fails.
+// Path benches: datagrams through whole paths, by the public API. Counters and trace points are in place, tracing is off; one
+// datagram in 1024 is bad, and a bench that does not drop exactly those fails.
 
 import {
   type FilterInstruction,
@@ -22,10 +22,12 @@ interface PathBench {
   payload: number
   /** Descriptors of the ring. It is refilled in blocks of 16, so that a burst has to leave that many free. */
   ring: number
-  /** Frames that arrive at once. A read of up to 128 KiB takes them all. */
+  /** Datagrams that arrive at once. A read of up to 128 KiB takes them all. */
   burst: number
-  /** Packets of one sample: a multiple of FRAMES. */
+  /** Datagrams of one sample: a multiple of FRAMES. */
   packets: number
+  /** Packets unless given: megabytes of payload. */
+  unit?: 'MB/s'
   /** The socket's program: it takes all frames. */
   filter?: readonly FilterInstruction[]
 }
@@ -48,6 +50,7 @@ export const pathBenches: PathBench[] = [
   { name: 'udp-rx-64', payload: 18, ring: 128, burst: 103, packets: FRAMES * 512 },
   { name: 'udp-rx-64-filter', payload: 18, ring: 128, burst: 103, packets: FRAMES * 512, filter: FILTER },
   { name: 'udp-rx-1472', payload: 1472, ring: 64, burst: 48, packets: FRAMES * 192 },
+  { name: 'defrag-1500', payload: 4000, ring: 64, burst: 16, packets: FRAMES * 64, unit: 'MB/s' },
 ]
 
 interface Setup {
@@ -56,6 +59,8 @@ interface Setup {
   nic: Nic
   socket: UdpSocket
   bursts: FrameBatch[]
+  /** Bytes of a round on the wire. */
+  bytes: number
   /** Datagrams that one read may bring: more than a burst has, so that fewer say that the queue is empty. */
   rows: number
 }
@@ -71,9 +76,12 @@ async function setUp(bench: PathBench): Promise<Setup> {
   if (bench.filter) socket.socket.setsockopt('SO_ATTACH_FILTER', bench.filter)
   const round = roundOf(bench.payload)
   const count = Math.ceil(FRAMES / bench.burst)
-  const bursts = Array.from({ length: count }, (_, i) => nic.load(round.slice(i * bench.burst, (i + 1) * bench.burst)))
+  const bursts = Array.from({ length: count }, (_, i) =>
+    nic.load(round.slice(i * bench.burst, (i + 1) * bench.burst).flat()),
+  )
+  const bytes = round.flat().reduce((all, frame) => all + frame.length, 0)
   lab.run()
-  return { lab, host, nic, socket, bursts, rows: bench.burst + 1 }
+  return { lab, host, nic, socket, bursts, bytes, rows: bench.burst + 1 }
 }
 
 /** Plays rounds until packets are in; answers what came out at the socket. */
@@ -96,14 +104,14 @@ function playPackets({ lab, nic, socket, bursts, rows }: Setup, packets: number)
   return { read, bytes }
 }
 
-function assertWork(bench: PathBench, packets: number, read: number): Work {
+function assertWork(bench: PathBench, { bytes }: Setup, packets: number, read: number): Work {
   const dropped = packets / FRAMES
   if (read !== packets - dropped) {
     throw new Error(
       `${bench.name}: ${read} of ${packets} packets arrived; exactly ${dropped} bad ones should be missing`,
     )
   }
-  return { packets, bytes: packets * Math.max(60, 42 + bench.payload), dropped }
+  return { packets, bytes: (packets / FRAMES) * bytes, dropped }
 }
 
 /** Runs a path bench. Throws when other packets were dropped than the bad ones. */
@@ -111,20 +119,21 @@ export async function runPath(bench: PathBench, samples = SAMPLES): Promise<Figu
   const setup = await setUp(bench)
   try {
     const warm = Math.ceil(WARM_UP / FRAMES) * FRAMES
-    assertWork(bench, warm, playPackets(setup, warm).read)
+    assertWork(bench, setup, warm, playPackets(setup, warm).read)
     const rates: number[] = []
     let work: Work | undefined
     for (let i = 0; i < samples; i++) {
       const before = process.hrtime.bigint()
       const { read } = playPackets(setup, bench.packets)
-      rates.push(bench.packets / (Number(process.hrtime.bigint() - before) / 1e9))
-      work = assertWork(bench, bench.packets, read)
+      const amount = bench.unit ? (bench.packets * bench.payload) / 1e6 : bench.packets
+      rates.push(amount / (Number(process.hrtime.bigint() - before) / 1e9))
+      work = assertWork(bench, setup, bench.packets, read)
     }
     const bad = setup.host.drops().filter(({ reason }) => reason === 'UDP_CSUM')
     const lost = bad.reduce((sum, { count }) => sum + count, 0)
     const expected = (warm + samples * bench.packets) / FRAMES
     if (lost !== expected) throw new Error(`${bench.name}: ${lost} drops for UDP_CSUM, expected ${expected}`)
-    return figure(bench.name, 'packets/s', rates, work)
+    return figure(bench.name, bench.unit ?? 'packets/s', rates, work)
   } finally {
     await setup.lab.close()
   }
