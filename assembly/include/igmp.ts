@@ -89,5 +89,27 @@ export class igmpv3_query {
   nsrcs: u16
 }
 
+/** A report of version 3 (RFC 3376 4.2), and one of its records: of a group, and the sources behind it. */
+@unmanaged
+@final
+export class igmpv3_report {
+  type: u8
+  resv1: u8
+  csum: u16
+  resv2: u16
+  ngrec: u16
+}
+
+@unmanaged
+@final
+export class igmpv3_grec {
+  grec_type: u8
+  grec_auxwords: u8
+  grec_nsrcs: u16
+  grec_mca: u32
+}
+
+export const IGMPV3_REPORT_HLEN: u32 = 8
+export const IGMPV3_GREC_HLEN: u32 = 8
 export const IGMP_HLEN: u32 = 8
 export const IGMPV3_QUERY_HLEN: u32 = 12

@@ -2,6 +2,7 @@
 
 import { IPV4_DEVCONF_MAX } from '../uapi/sysctl.ts'
 import { net } from './net_namespace.ts'
+import { timer_list } from './timer.ts'
 
 /** What a device is: selects ndo_start_xmit and the rest of the driver. */
 export const DEV_KIND_LOOPBACK: u32 = 0
@@ -212,19 +213,21 @@ export class in_device {
   dead: u32
   /** neigh_parms of ARP on this device. */
   arp_parms: usize
-  /** ipv4_devconf: i32[IPV4_DEVCONF_MAX + 1] behind the struct. */
-  mr_gq_running: u32
-  mr_maxdelay: u32
-  mr_qrv: u32
-  mr_v1_seen: u32
-  mr_v2_seen: u32
   /** Groups by address: usize[MC_HASH_SIZE], 0 while there are few. */
   mc_hash: usize
-  /** Timers of reports and groups that reports still have to leave: 0 until needed. */
-  mr_timers: usize
+  /** Groups that were left, which reports still have to tell (ip_mc_list). */
   mc_tomb: usize
+  /** Until when (jiffies) routers of these IGMP versions count as there; 0: none was. */
+  mr_v1_seen: u32
+  mr_v2_seen: u32
+  /** An answer to a general query waits; the longest it may, in jiffies. */
+  mr_gq_running: u32
+  mr_maxdelay: u32
+  /** The querier's robustness; its interval between queries, and for responses, in jiffies (RFC 3376 8.1 to 8.3). */
+  mr_qrv: u32
   mr_qi: u32
   mr_qri: u32
+  /** Reports of changes that still go. */
   mr_ifc_count: u32
 }
 
@@ -258,7 +261,28 @@ export function in_dev_maxconf(in_dev: in_device, id: u32): i32 {
   return max(in_dev_conf_get(in_dev, id), ipv4_devconf_all(in_dev_net(in_dev), id))
 }
 
-export const IN_DEVICE_SIZE: usize = IN_DEV_CNF + (<usize>IPV4_DEVCONF_MAX + 1) * 4
+/** ipv4_devconf lies behind the struct: i32[IPV4_DEVCONF_MAX + 1]. */
+export const IN_DEV_CNF_SIZE: usize = (<usize>IPV4_DEVCONF_MAX + 1) * 4
+/** Behind it the timers of answers to general queries, and of reports of changes. */
+const MR_GQ_TIMER: usize = IN_DEV_CNF + IN_DEV_CNF_SIZE
+const MR_IFC_TIMER: usize = MR_GQ_TIMER + offsetof<timer_list>()
+export const IN_DEVICE_SIZE: usize = MR_IFC_TIMER + offsetof<timer_list>()
+
+export function mr_gq_timer(in_dev: in_device): timer_list {
+  return changetype<timer_list>(changetype<usize>(in_dev) + MR_GQ_TIMER)
+}
+
+export function mr_ifc_timer(in_dev: in_device): timer_list {
+  return changetype<timer_list>(changetype<usize>(in_dev) + MR_IFC_TIMER)
+}
+
+export function mr_gq_timer_in_dev(timer: usize): in_device {
+  return changetype<in_device>(timer - MR_GQ_TIMER)
+}
+
+export function mr_ifc_timer_in_dev(timer: usize): in_device {
+  return changetype<in_device>(timer - MR_IFC_TIMER)
+}
 
 /** One address of a device (struct in_ifaddr); addresses and masks in network order. */
 @unmanaged
@@ -289,33 +313,44 @@ export const IFA_F_SECONDARY: u32 = 1
 export const IFA_F_PERMANENT: u32 = 0x80
 export const IFA_F_NOPREFIXROUTE: u32 = 0x200
 
-/** A joined group (struct ip_mc_list). */
+/** A joined group (struct ip_mc_list); behind the struct lies its timer. */
 @unmanaged
 @final
 export class ip_mc_list {
   next: usize
+  /** Next in the chain of in_device.mc_hash. */
+  next_hash: usize
   interface: usize
   multiaddr: u32
   /** Sockets and others that joined. */
   users: u32
-  /** MCAST_INCLUDE or MCAST_EXCLUDE: what the interface asks for (net/ipv4/igmp.ts). */
+  /** MCAST_INCLUDE or MCAST_EXCLUDE: what the interface asks for (net/ipv4/igmp). */
   sfmode: u32
-  /** ip_sf_list: all sources that a user named. */
-  sources: usize
-  /** A timer_list of its own block, 0 until a report is due. */
-  timer: usize
-  reporter: u32
-  unsolicit_count: u32
-  tm_running: u32
-  /** Its hardware address is let in. */
-  loaded: u32
   /** Users in each mode. */
   sfcount_exclude: u32
   sfcount_include: u32
-  /** Next in the chain of in_device.mc_hash. */
-  next_hash: usize
-  /** Sources that reports still have to take back; reports of changes left. */
+  /** ip_sf_list: all sources that a user named; those of which reports still have to tell that they went. */
+  sources: usize
   tomb: usize
-  crcount: u32
+  /** Its hardware address is let in. */
+  loaded: u32
+  /** An answer waits in the timer, for these sources only (gsquery). */
+  tm_running: u32
   gsquery: u32
+  /** We reported last, not another member; unsolicited reports left (version 1 and 2). */
+  reporter: u32
+  unsolicit_count: u32
+  /** Reports of a change of mode left. */
+  crcount: u32
+}
+
+const IP_MC_TIMER: usize = offsetof<ip_mc_list>()
+export const IP_MC_LIST_SIZE: usize = IP_MC_TIMER + offsetof<timer_list>()
+
+export function ip_mc_timer(im: ip_mc_list): timer_list {
+  return changetype<timer_list>(changetype<usize>(im) + IP_MC_TIMER)
+}
+
+export function ip_mc_timer_group(timer: usize): ip_mc_list {
+  return changetype<ip_mc_list>(timer - IP_MC_TIMER)
 }

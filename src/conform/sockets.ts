@@ -38,7 +38,7 @@ const PMTU = ['DONT', 'WANT', 'DO', 'PROBE', 'INTERFACE', 'OMIT']
 
 /** A scenario's value of an option as the socket takes it. */
 function optionValue(name: string, value: OptionValue): SocketOption {
-  if (name === 'IP_OPTIONS') return expand(value as string)
+  if (name === 'IP_OPTIONS' || name === 'IP_MSFILTER') return expand(value as string)
   if (name === 'IP_MTU_DISCOVER' && typeof value === 'string') return PMTU.indexOf(value)
   return value as SocketOption
 }

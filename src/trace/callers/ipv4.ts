@@ -209,7 +209,7 @@ ip_route_output_key_hash: icmp_route_lookup ip_route_output_flow tcp_v4_connect
 ip_route_output_key_hash_rcu: ip_route_output_flow ip_route_output_key_hash
 ip_route_use_hint: ip_rcv_finish_core
 ip_rt_get_source: ip_options_build ip_options_compile
-ip_rt_multicast_event: __ip_mc_dec_group ____ip_mc_inc_group
+ip_rt_multicast_event: ip_mc_add_src __ip_mc_dec_group ip_mc_del_src ____ip_mc_inc_group
 ip_rt_send_redirect: ip_forward
 __ip_rt_update_pmtu: ip_rt_update_pmtu __ipv4_sk_update_pmtu ipv4_update_pmtu
 ip_rt_update_pmtu: ipv4_sk_update_pmtu ipv4_update_pmtu __udp4_lib_err
@@ -280,20 +280,20 @@ icmpv4_xrlim_allow: __icmp_send
 igmp_gq_start_timer: igmp_heard_query
 igmp_gq_timer_expire: call_timer_fn
 igmp_group_added: ____ip_mc_inc_group ip_mc_up
-__igmp_group_dropped: __ip_mc_dec_group ip_mc_down
+__igmp_group_dropped: inetdev_event __ip_mc_dec_group ip_mc_down
 igmp_heard_query: igmp_rcv
 igmp_heard_report: igmp_rcv
-igmp_ifc_event: igmp_group_added
+igmp_ifc_event: igmp_group_added __igmp_group_dropped ip_mc_add_src ip_mc_del_src
 igmp_ifc_start_timer: igmp_ifc_event igmp_ifc_timer_expire
 igmp_ifc_timer_expire: call_timer_fn
 igmp_mod_timer: igmp_heard_query
 igmp_netdev_event: notifier_call_chain
 igmp_rcv: ip_protocol_deliver_rcu
 igmp_send_report: __igmp_group_dropped igmp_timer_expire
-igmp_start_timer: igmp_group_added igmp_mod_timer
+igmp_start_timer: igmp_group_added igmp_mod_timer igmp_timer_expire
 igmp_stop_timer: __igmp_group_dropped igmp_heard_report
 igmp_timer_expire: call_timer_fn
-igmpv3_clear_delrec: ip_mc_down
+igmpv3_clear_delrec: igmp_heard_query inetdev_event ip_mc_down
 igmpv3_del_delrec: ____ip_mc_inc_group ip_mc_up
 igmpv3_newpack: add_grhead igmpv3_send_report
 igmpv3_send_cr: igmp_ifc_timer_expire
@@ -302,17 +302,17 @@ igmpv3_sendpack: igmp_ifc_timer_expire igmpv3_send_cr
 ip_call_ra_chain: ip_local_deliver
 ip_ma_put: __ip_mc_dec_group
 ip_mc_add_src: ____ip_mc_inc_group ip_mc_msfilter ip_mc_source
-__ip_mc_dec_group: ip_mc_down
+__ip_mc_dec_group: ip_mc_down ip_mc_drop_socket ip_mc_leave_group
 ip_mc_del_src: ip_mc_leave_src ip_mc_source
 ip_mc_down: inetdev_event
 ip_mc_drop_socket: inet_release
-ip_mc_find_dev: __ip_mc_join_group
+ip_mc_find_dev: __ip_mc_join_group ip_mc_leave_group ip_mc_msfilter ip_mc_source
 ____ip_mc_inc_group: __ip_mc_join_group ip_mc_up
 ip_mc_inc_group: ip_mc_up
 __ip_mc_join_group: ip_mc_join_group
 ip_mc_join_group: do_ip_setsockopt
 ip_mc_leave_group: do_ip_setsockopt
-ip_mc_leave_src: ip_mc_drop_socket ip_mc_leave_group
+ip_mc_leave_src: ip_mc_drop_socket ip_mc_leave_group ip_mc_msfilter
 ip_mc_msfilter: do_ip_setsockopt
 ip_mc_sf_allow: raw_local_deliver __udp4_lib_rcv udp_v4_early_demux
 ip_mc_source: do_ip_setsockopt
@@ -335,7 +335,7 @@ ping_supported: ping_err
 ping_unhash: sk_common_release
 ping_v4_push_pending_frames: ping_v4_sendmsg
 ping_v4_sendmsg: inet_sendmsg
-unsolicited_report_interval: igmp_ifc_timer_expire
+unsolicited_report_interval: igmp_ifc_timer_expire igmp_timer_expire
 __first_packet_length: first_packet_length
 first_packet_length: udp_poll
 __ip4_datagram_connect: ip4_datagram_connect

@@ -8,6 +8,7 @@ import {
   IFA_LABEL,
   IN_DEVICE_SIZE,
   IN_DEV_CNF,
+  IN_DEV_CNF_SIZE,
   NETDEV_CHANGEMTU,
   NETDEV_DOWN,
   NETDEV_REGISTER,
@@ -54,7 +55,7 @@ export function inetdev_init(dev: net_device): in_device {
     kfree(p, IN_DEVICE_SIZE)
     return NO_IN_DEV
   }
-  memory.copy(p + IN_DEV_CNF, owner.devconf_dflt, IN_DEVICE_SIZE - IN_DEV_CNF)
+  memory.copy(p + IN_DEV_CNF, owner.devconf_dflt, IN_DEV_CNF_SIZE)
   ip_mc_init_dev(in_dev)
   if (dev.flags & IFF_UP) ip_mc_up(in_dev)
   dev.ip_ptr = p

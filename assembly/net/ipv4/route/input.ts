@@ -80,7 +80,7 @@ import { fib_validate_source } from '../fib_frontend.ts'
 import { fib4_rules_early_flow_dissect, fib_lookup } from '../fib_rules.ts'
 import { fib_select_multipath } from '../fib_semantics.ts'
 import { fib_multipath_hash } from '../fib_semantics/multipath_hash.ts'
-import { ip_check_mc_rcu } from '../igmp.ts'
+import { ip_check_mc_rcu } from '../igmp/lookup.ts'
 import { rt_cache_route, rt_cache_valid, rt_dst_alloc, rt_set_nexthop } from './cache.ts'
 import { find_exception } from './exception.ts'
 

@@ -46,7 +46,7 @@ import { dst_hold } from '../../core/dst.ts'
 import { __ip_dev_find, inet_select_addr } from '../devinet.ts'
 import { fib_lookup } from '../fib_rules.ts'
 import { fib_select_path } from '../fib_semantics.ts'
-import { ip_check_mc_rcu } from '../igmp.ts'
+import { ip_check_mc_rcu } from '../igmp/lookup.ts'
 import { find_exception } from './exception.ts'
 import { rt_cache_valid, rt_dst_alloc, rt_set_nexthop } from './cache.ts'
 

@@ -15,7 +15,7 @@ import { dst_check } from '../../core/dst.ts'
 import { skb_dst_set_noref, skb_network_header, skb_transport_header } from '../../core/skbuff.ts'
 import { pskb_may_pull } from '../../core/skbuff_data.ts'
 import { NO_SOCK } from '../../core/sock.ts'
-import { ip_check_mc_rcu } from '../igmp.ts'
+import { ip_check_mc_rcu } from '../igmp/lookup.ts'
 import { udp_has_hash4 } from './hash.ts'
 import { __udp4_lib_mcast_demux_lookup, udp4_lib_lookup4 } from './lookup.ts'
 

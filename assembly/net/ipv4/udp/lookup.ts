@@ -11,7 +11,7 @@ import { walk, walk_all } from '../../../trace/trace.ts'
 import { FN___udp4_lib_lookup, FN_inet_lookup_reuseport, FN_udp4_lib_lookup2 } from '../../../uapi/functions.ts'
 import { NO_SOCK } from '../../core/sock.ts'
 import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
-import { ip_mc_sf_allow } from '../igmp.ts'
+import { ip_mc_sf_allow } from '../igmp/lookup.ts'
 import { udp_ehashfn, udp_has_hash4, udp_hashslot, udp_hashslot2, udp_hashslot4, udp_table_changes } from './hash.ts'
 
 /** The device by which it came in, as sockets see it: for what we sent to ourselves the one it was to leave by. */
