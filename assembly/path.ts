@@ -60,6 +60,7 @@ import { igmp_rcv } from './net/ipv4/igmp.ts'
 import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './net/ipv4/ip_fragment.ts'
 import { ip_forward } from './net/ipv4/ip_forward.ts'
 import { ip_no_protocol, ip_rcv_core, ip_rcv_finish_core } from './net/ipv4/ip_input.ts'
+import { raw_local_deliver } from './net/ipv4/raw/rcv.ts'
 import { ip_error } from './net/ipv4/route/error.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
@@ -96,6 +97,8 @@ const DELIVER_UDP_WALK: usize = memory.data<u32>([
   FN___udp4_lib_rcv,
   0,
 ])
+/** The last two of these, when raw sockets are asked before. */
+const UDP_WALK: usize = DELIVER_UDP_WALK + 12
 
 /**
  * The route of the packet before, for the next one to the same destination (ip_list_rcv_finish): a stand-in packet with
@@ -176,7 +179,14 @@ function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
   const p = changetype<usize>(skb)
   const protocol = <u32>changetype<iphdr>(skb.data).protocol
   skb_pull(skb, skb.transport_header - skb.network_header)
-  walk_all(protocol == IPPROTO_UDP ? DELIVER_UDP_WALK : DELIVER_WALK, p)
+  let raw: bool = false
+  if (owner.raw_table) {
+    walk_all(DELIVER_WALK, p)
+    raw = raw_local_deliver(skb, owner, protocol)
+    if (protocol == IPPROTO_UDP) walk_all(UDP_WALK, p)
+  } else {
+    walk_all(protocol == IPPROTO_UDP ? DELIVER_UDP_WALK : DELIVER_WALK, p)
+  }
   if (protocol == IPPROTO_UDP) {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     udp_rcv(skb)
@@ -193,7 +203,7 @@ function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     udplite_rcv(skb)
   } else {
-    ip_no_protocol(skb, owner, false)
+    ip_no_protocol(skb, owner, raw)
   }
 }
 

@@ -41,7 +41,7 @@ export class net {
   /** Token bucket of icmp_global_allow: ns and credit. */
   icmp_global_stamp: u64
   icmp_global_credit: u32
-  /** Raw sockets by protocol, packet sockets, ping sockets. */
+  /** Raw sockets by protocol, ping sockets by identifier: chains, 0 until the first such socket. */
   raw_table: usize
   ping_table: usize
   igmp_state: usize
@@ -73,6 +73,8 @@ export class net {
   fib_default: usize
   /** Rules that name a protocol or ports: packets are looked into before they are routed. */
   fib_rules_require_fldissect: u32
+  /** Sockets with IP_ROUTER_ALERT: a list of ip_ra_chain, oldest first. */
+  ra_chain: usize
 }
 
 export const NET_BORN: usize = offsetof<net>('born0')

@@ -119,6 +119,8 @@ export class boot_block {
   sock_handles_mask: u32
   sock_next_handle: u32
   sock_count: u32
+  /** The identifier that a ping socket was given last. */
+  ping_port_rover: u32
 }
 
 export const BOOT: usize = memory.data(1024, 64)

@@ -1,7 +1,7 @@
 // The system calls on sockets, as TypeScript makes them: handles for descriptors, pointers into Wasm memory, never a wait.
 // Mirrors net/socket.c. A call that would block answers -EAGAIN; an EV_SOCK event follows when it is worth another try.
 
-import { SLOT_ERR_UDP, slot_set } from '../lib/boot.ts'
+import { SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_UDP, SLOT_PING_RCV, SLOT_RA_CHAIN, slot_set } from '../lib/boot.ts'
 import { net } from '../include/net_namespace.ts'
 import { PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
 import { COST_SYSCALL, charge } from '../kernel/cost.ts'
@@ -56,6 +56,10 @@ import {
   inet_setsockopt,
   inet_shutdown,
 } from './ipv4/af_inet.ts'
+import { ip_call_ra_chain } from './ipv4/ip_sockglue/router_alert.ts'
+import { ping_err } from './ipv4/ping/err.ts'
+import { ping_rcv } from './ipv4/ping/rcv.ts'
+import { raw_icmp_error } from './ipv4/raw/err.ts'
 import { udp_recv_batch, udp_send_batch } from './ipv4/udp/batch.ts'
 import { udp_err } from './ipv4/udp/err.ts'
 import { udp_table_init } from './ipv4/udp/hash.ts'
@@ -65,9 +69,13 @@ const SOCK_TYPES: u32 = 11
 /** Longest address that a call may give (struct sockaddr_storage). */
 const SOCKADDR_STORAGE: u32 = 128
 
-/** Once at boot: sockets, UDP's tables, where ICMP errors about UDP go. False: out of memory. */
+/** Once at boot: sockets, UDP's tables, where ICMP messages for sockets go. False: out of memory. */
 export function sockets_init(): bool {
   slot_set(SLOT_ERR_UDP, udp_err.index)
+  slot_set(SLOT_ERR_RAW, raw_icmp_error.index)
+  slot_set(SLOT_ERR_PING, ping_err.index)
+  slot_set(SLOT_PING_RCV, ping_rcv.index)
+  slot_set(SLOT_RA_CHAIN, ip_call_ra_chain.index)
   return sk_init() && udp_table_init()
 }
 

@@ -11,7 +11,8 @@ const errnoOf = new Map(Object.entries(errnos).map(([name, errno]) => [name, err
 
 /** What each error usually means here, and what to do. */
 const MEANINGS: Readonly<Record<string, string>> = {
-  EACCES: 'not permitted (a broadcast destination needs SO_BROADCAST; a prohibit route refuses)',
+  EACCES:
+    'not permitted (a broadcast destination needs SO_BROADCAST, a ping socket group 0 in net.ipv4.ping_group_range; a prohibit route refuses)',
   EADDRINUSE: 'the address and port are in use',
   EADDRNOTAVAIL: 'the address is none of this host (or no port is free)',
   EAFNOSUPPORT: 'the address family is not supported',

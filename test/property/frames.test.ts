@@ -124,6 +124,7 @@ async function makeFuzzed(device: Device, plan: Plan): Promise<Fuzzed> {
     host.udp({ port: 4001, address: '10.0.0.1', options: { IP_RECVFRAGSIZE: 1, IP_MINTTL: 2 } }),
     host.udp({ port: 9999 }),
   ]
+  host.sysctl('net.ipv4.ping_group_range', '0 100')
   const others = openOthers(host)
   return { net, host, eth0, eth1, sockets, close: () => [...sockets, ...others].forEach((socket) => socket.close()) }
 }

@@ -4,6 +4,7 @@
 import { DEV_NAME } from '../../include/netdevice.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
 import {
+  PROT_UDP,
   SK_CAN_REUSE,
   SOCK_BROADCAST,
   SOCK_FILTER_LOCKED,
@@ -31,7 +32,6 @@ import { SKF_AD_MAX } from '../../uapi/filter.ts'
 import {
   AF_INET,
   AF_INET6,
-  SOCK_DGRAM,
   SO_ACCEPTCONN,
   SO_ATTACH_FILTER,
   SO_ATTACH_REUSEPORT_CBPF,
@@ -255,7 +255,7 @@ function sock_set_int(sk: sock, name: u32, value: i32): i32 {
       return 0
     }
     case SO_PEEK_OFF: {
-      if (sk.sk_type != <u16>SOCK_DGRAM) return -EOPNOTSUPP
+      if (sk.sk_prot != PROT_UDP) return -EOPNOTSUPP
       sk.sk_peek_off = value
       return 0
     }
@@ -433,7 +433,7 @@ function sock_get_int(sk: sock, name: u32, ptr: usize, lenp: usize): i32 {
     case SO_SNDLOWAT:
       return answer_u32(1, ptr, lenp)
     case SO_PEEK_OFF:
-      return sk.sk_type == <u16>SOCK_DGRAM ? answer_u32(sk.sk_peek_off, ptr, lenp) : -EOPNOTSUPP
+      return sk.sk_prot == PROT_UDP ? answer_u32(sk.sk_peek_off, ptr, lenp) : -EOPNOTSUPP
     case SO_INCOMING_CPU:
       return answer_u32(sk.sk_incoming_cpu, ptr, lenp)
     case SO_BINDTOIFINDEX:

@@ -35,6 +35,7 @@ import {
   IPSTATS_MIB_CSUMERRORS,
   IPSTATS_MIB_INBCASTOCTETS,
   IPSTATS_MIB_INBCASTPKTS,
+  IPSTATS_MIB_INDELIVERS,
   IPSTATS_MIB_INHDRERRORS,
   IPSTATS_MIB_INMCASTOCTETS,
   IPSTATS_MIB_INMCASTPKTS,
@@ -193,9 +194,10 @@ export function ip_rcv_finish_core(net: net, skb: sk_buff, dev: net_device, hint
   return true
 }
 
-/** Nobody handles its protocol: counted, answered with protocol unreachable (RFC 1122 3.2.2.1), freed. */
+/** No protocol handles it; unless raw sockets had it (raw) it is counted, answered with protocol unreachable (RFC 1122 3.2.2.1), freed. */
 export function ip_no_protocol(skb: sk_buff, net: net, raw: bool): void {
   if (raw) {
+    mib_inc(net, IPSTATS_MIB_INDELIVERS)
     consume_skb(skb, SKB_ENDED_ABSORBED)
     return
   }

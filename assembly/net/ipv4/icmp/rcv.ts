@@ -12,10 +12,9 @@ import {
   SKB_DROP_REASON_ICMP_CSUM,
   SKB_DROP_REASON_INVALID_PROTO,
   SKB_DROP_REASON_NOT_SPECIFIED,
-  SKB_DROP_REASON_NO_SOCKET,
   SKB_DROP_REASON_UNHANDLED_PROTO,
 } from '../../../uapi/dropreason.ts'
-import { FN_icmp_discard, FN_icmp_rcv, FN_ping_rcv } from '../../../uapi/functions.ts'
+import { FN_icmp_discard, FN_icmp_rcv } from '../../../uapi/functions.ts'
 import {
   ICMP_ADDRESS,
   ICMP_ADDRESSREPLY,
@@ -61,13 +60,7 @@ function group_allowed(owner: net, type: u32): bool {
 /** An echo reply goes to the ping sockets; raw ones have seen it already. */
 function reply_rcv(skb: sk_buff): void {
   skb_push(skb, ICMP_HLEN)
-  const fn = slot_get(SLOT_PING_RCV)
-  if (fn) {
-    call_indirect<void>(fn, changetype<usize>(skb))
-    return
-  }
-  walk(FN_ping_rcv, changetype<usize>(skb))
-  kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET, FN_ping_rcv)
+  call_indirect<void>(slot_get(SLOT_PING_RCV), changetype<usize>(skb))
 }
 
 /** Handles a message by its type. 0, or the reason to drop it. */

@@ -21,7 +21,7 @@ import {
 import { sock } from '../../../include/sock.ts'
 import { ERR_PTR, IS_ERR } from '../../../lib/err.ts'
 import { copy_bytes, csum_block_add, csum_partial_copy, csum_sub } from '../../../lib/checksum.ts'
-import { walk } from '../../../trace/trace.ts'
+import { walk, walk_all } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { EMSGSIZE, ENETUNREACH, ENOBUFS, ENOMEM } from '../../../uapi/errno.ts'
 import {
@@ -31,6 +31,8 @@ import {
   FN_ip_generic_getfrag,
   FN_ip_reply_glue_bits,
   FN_ip_setup_cork,
+  FN_ping_getfrag,
+  FN_raw_getfrag,
 } from '../../../uapi/functions.ts'
 import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
 import { MSG_MORE } from '../../../uapi/socket.ts'
@@ -59,8 +61,11 @@ import { IPV4_MIN_MTU, IP_MAX_MTU, pmtudisc_ignore_df, pmtudisc_use_pmtu } from 
 export const APPEND_FROM_USER: u32 = 0
 /** memory of the kernel (from: its address; always summed), */
 export const APPEND_FROM_REPLY: u32 = 1
-/** or another packet (from: the sk_buff; offset: of the first byte in it; always summed). */
+/** another packet (from: the sk_buff; offset: of the first byte in it; always summed), */
 export const APPEND_FROM_SKB: u32 = 2
+/** or memory of a program that sends by a raw or a ping socket. */
+export const APPEND_FROM_RAW: u32 = 3
+export const APPEND_FROM_PING: u32 = 4
 
 /** Bytes of a page for what is appended behind the linear part. */
 const APPEND_PAGE: u32 = 4096
@@ -90,10 +95,17 @@ class append_run {
 }
 
 const RUN: usize = memory.data(64, 16)
+const RAW_WALK: usize = memory.data<u32>([FN_raw_getfrag, FN_ip_generic_getfrag, 0])
 
 /** The IP_PMTUDISC_* of a datagram: its socket's, or what was said for it. */
 export function cork_pmtudisc(sk: usize, cork: inet_cork): u32 {
   return sk ? <u32>changetype<sock>(sk).pmtudisc : cork.pmtudisc
+}
+
+/** The kernel's function that data of this kind is copied by. */
+function getfrag_fn(kind: u32): u32 {
+  if (kind == APPEND_FROM_USER) return FN_ip_generic_getfrag
+  return kind == APPEND_FROM_PING ? FN_ping_getfrag : FN_ip_reply_glue_bits
 }
 
 /** Copies n bytes to a frame, at bytes behind its IP header's begin, and sums them unless the device will. */
@@ -105,7 +117,8 @@ function getfrag(run: append_run, skb: sk_buff, to: usize, n: u32, at: u32): voi
     skb.csum = csum_block_add(skb.csum, sum, at)
     return
   }
-  walk(run.kind == APPEND_FROM_USER ? FN_ip_generic_getfrag : FN_ip_reply_glue_bits, changetype<usize>(skb))
+  if (run.kind == APPEND_FROM_RAW) walk_all(RAW_WALK, changetype<usize>(skb))
+  else walk(getfrag_fn(run.kind), changetype<usize>(skb))
   if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) copy_bytes(to, from, n)
   else skb.csum = csum_block_add(skb.csum, csum_partial_copy(from, to, n, 0), at)
 }

@@ -4,7 +4,7 @@ import { htonl } from '../../../lib/byteorder.ts'
 import { rtable } from '../../../include/dst.ts'
 import { IP_OPTIONS_DATA, IP_OPTIONS_SIZE, ip_options } from '../../../include/ipcm.ts'
 import { net, sysctl } from '../../../include/net_namespace.ts'
-import { sock } from '../../../include/sock.ts'
+import { INET_RTALERT, sock } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EINVAL, ENOPROTOOPT, ENOTCONN } from '../../../uapi/errno.ts'
 import { FN_do_ip_getsockopt, FN_ip_getsockopt } from '../../../uapi/functions.ts'
@@ -18,6 +18,7 @@ import {
   IP_MULTICAST_TTL,
   IP_OPTIONS,
   IP_PROTOCOL,
+  IP_ROUTER_ALERT,
   IP_TOS,
   IP_TTL,
   IP_UNICAST_IF,
@@ -76,6 +77,8 @@ export function ip_getsockopt(sk: sock, name: u32, ptr: usize, lenp: usize): i32
   switch (name) {
     case IP_OPTIONS:
       return get_options(sk, ptr, lenp)
+    case IP_ROUTER_ALERT:
+      return answer_int(i32((sk.inet_flags & INET_RTALERT) != 0), ptr, lenp)
     case IP_TOS:
       return answer_int(sk.tos, ptr, lenp)
     case IP_TTL:

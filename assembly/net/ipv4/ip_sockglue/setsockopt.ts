@@ -1,5 +1,5 @@
 // SOL_IP options of a socket: setting. Mirrors do_ip_setsockopt of net/ipv4/ip_sockglue.c; layouts are those of C.
-// Every caller has all capabilities. Left out here: router alert, XFRM policies, multicast routing.
+// Every caller has all capabilities. Left out here: XFRM policies, multicast routing.
 
 import { ntohl } from '../../../lib/byteorder.ts'
 import { kfree, kmalloc } from '../../../lib/arena.ts'
@@ -24,6 +24,7 @@ import {
   INET_RECVTOS,
   INET_RECVTTL,
   INET_RETOPTS,
+  INET_RTALERT,
   INET_TRANSPARENT,
   sock,
 } from '../../../include/sock.ts'
@@ -61,6 +62,7 @@ import {
   IP_RECVTOS,
   IP_RECVTTL,
   IP_RETOPTS,
+  IP_ROUTER_ALERT,
   IP_TOS,
   IP_TRANSPARENT,
   IP_TTL,
@@ -73,6 +75,7 @@ import { sk_dst_reset, skb_errqueue_purge } from '../../core/sock.ts'
 import { __ip_dev_find } from '../devinet.ts'
 import { ip_options_get } from '../ip_options/user.ts'
 import { ip_setsockopt_group } from './groups.ts'
+import { ip_ra_control } from './router_alert.ts'
 import { rt_tos2priority } from './tos.ts'
 
 /** The flag of an option that is on or off, 0: it is none. */
@@ -223,20 +226,26 @@ function set_multicast_if(sk: sock, ptr: usize, len: u32): i32 {
 
 const OPTIONS: usize = memory.data(64, 16)
 
-/** Options for every datagram; none with a length of 0. */
+/** Options for every datagram; with a length of 0 an empty block, which raw sockets tell from none (raw-hdrincl-options). */
 function set_options(sk: sock, ptr: usize, len: u32): i32 {
   if (len > 40) return -EINVAL
-  let block: usize = 0
-  if (len) {
-    const err = ip_options_get(changetype<net>(sk.net), OPTIONS, ptr, len)
-    if (err) return err
-    block = kmalloc(IP_OPTIONS_SIZE)
-    if (block == 0) return -ENOMEM
-    memory.copy(block, OPTIONS, IP_OPTIONS_SIZE)
-  }
+  const err = ip_options_get(changetype<net>(sk.net), OPTIONS, ptr, len)
+  if (err) return err
+  const block = kmalloc(IP_OPTIONS_SIZE)
+  if (block == 0) return -ENOMEM
+  memory.copy(block, OPTIONS, IP_OPTIONS_SIZE)
   kfree(sk.inet_opt, sk.inet_opt_size)
   sk.inet_opt = block
-  sk.inet_opt_size = block ? <u32>IP_OPTIONS_SIZE : 0
+  sk.inet_opt_size = <u32>IP_OPTIONS_SIZE
+  return 0
+}
+
+/** Packets that are forwarded and ask routers to look at them. */
+function set_router_alert(sk: sock, on: bool): i32 {
+  const err = ip_ra_control(sk, on)
+  if (err) return err
+  if (on) sk.inet_flags |= INET_RTALERT
+  else sk.inet_flags &= ~INET_RTALERT
   return 0
 }
 
@@ -279,6 +288,8 @@ export function ip_setsockopt(sk: sock, name: u32, ptr: usize, len: u32): i32 {
       return set_multicast_if(sk, ptr, len)
     case IP_OPTIONS:
       return set_options(sk, ptr, len)
+    case IP_ROUTER_ALERT:
+      return set_router_alert(sk, value != 0)
     case IP_ADD_MEMBERSHIP:
     case IP_DROP_MEMBERSHIP:
     case IP_ADD_SOURCE_MEMBERSHIP:

@@ -2,9 +2,7 @@
 // Mirrors __udp4_lib_lookup of net/ipv4/udp.c. Left out: l3mdev, choice by eBPF.
 
 import { net } from '../../../include/net_namespace.ts'
-import { rtable } from '../../../include/dst.ts'
 import { UDP_HLEN } from '../../../include/headers.ts'
-import { sk_buff } from '../../../include/skbuff.ts'
 import { TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
 import { walk, walk_all } from '../../../trace/trace.ts'
@@ -13,15 +11,6 @@ import { NO_SOCK } from '../../core/sock.ts'
 import { reuseport_has_conns, reuseport_select_sock } from '../../core/sock_reuseport.ts'
 import { ip_mc_sf_allow } from '../igmp/lookup.ts'
 import { udp_ehashfn, udp_has_hash4, udp_hashslot, udp_hashslot2, udp_hashslot4, udp_table_changes } from './hash.ts'
-
-/** The device by which it came in, as sockets see it: for what we sent to ourselves the one it was to leave by. */
-export function inet_iif(skb: sk_buff): u32 {
-  if (skb.dst) {
-    const iif = changetype<rtable>(skb.dst).rt_iif
-    if (iif) return iif
-  }
-  return skb.skb_iif
-}
 
 /** How well a socket of the right port and address fits: the more it insists on the better, -1 not at all. */
 function compute_score(sk: sock, saddr: u32, sport: u32, dif: u32): i32 {

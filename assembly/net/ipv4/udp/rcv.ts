@@ -6,7 +6,7 @@ import { ntohs } from '../../../lib/byteorder.ts'
 import { csum_add, csum_fold, csum_partial, csum_sub, csum_tcpudp_nofold } from '../../../lib/checksum.ts'
 import { rtable } from '../../../include/dst.ts'
 import { UDP_HLEN, udphdr } from '../../../include/headers.ts'
-import { inet_skb_parm, iphdr } from '../../../include/ip.ts'
+import { iphdr } from '../../../include/ip.ts'
 import { mib_inc, net } from '../../../include/net_namespace.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import {
@@ -17,7 +17,7 @@ import {
   SKB_CSUM_VALID,
   sk_buff,
 } from '../../../include/skbuff.ts'
-import { DROPCOUNT_CB, INET_PKTINFO, SOCK_DEAD, SOCK_RXQ_OVFL, sock } from '../../../include/sock.ts'
+import { DROPCOUNT_CB, SOCK_DEAD, SOCK_RXQ_OVFL, sock } from '../../../include/sock.ts'
 import { boot } from '../../../lib/boot.ts'
 import { walk, walk_all } from '../../../trace/trace.ts'
 import {
@@ -55,7 +55,6 @@ import {
   __skb_queue_tail,
   kfree_skb_reason,
   skb_clone,
-  skb_dst_drop,
   skb_network_header,
   skb_pull,
   skb_shared,
@@ -67,9 +66,10 @@ import {
   skb_csum_unnecessary,
 } from '../../core/skbuff_data.ts'
 import { NO_SOCK, sk_mem_charge, sk_receive_queue, sock_def_readable } from '../../core/sock.ts'
-import { fib_compute_spec_dst } from '../fib_frontend.ts'
+import { ipv4_pktinfo_prepare } from '../ip_sockglue/pktinfo.ts'
+import { inet_iif } from '../route/iif.ts'
 import { udp_hashslot } from './hash.ts'
-import { __udp4_lib_lookup, __udp_is_mcast_sock, inet_iif } from './lookup.ts'
+import { __udp4_lib_lookup, __udp_is_mcast_sock } from './lookup.ts'
 
 /** Packets up to this many bytes are verified on arrival (CHECKSUM_BREAK), longer ones when they are read. */
 const CHECKSUM_BREAK: u32 = 76
@@ -131,19 +131,6 @@ function udp_csum_pull_header(skb: sk_buff): void {
     else if (skb.ip_summed == <u8>CHECKSUM_COMPLETE) skb.csum = csum_sub(skb.csum, header)
   }
   skb_pull(skb, UDP_HLEN)
-}
-
-/** Keeps what IP_PKTINFO tells, since the route ends here. */
-export function ipv4_pktinfo_prepare(sk: sock, skb: sk_buff): void {
-  const cb = changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
-  if (sk.inet_flags & INET_PKTINFO && skb.dst) {
-    cb.iif = inet_iif(skb)
-    cb.faddr = fib_compute_spec_dst(skb)
-  } else {
-    cb.iif = 0
-    cb.faddr = 0
-  }
-  if (skb.dst) skb_dst_drop(skb)
 }
 
 /**

@@ -10,7 +10,6 @@ import { sk_buff } from '../../../include/skbuff.ts'
 import {
   SOCKADDR_IN_SIZE,
   SOCK_BROADCAST,
-  SOCK_LOCALROUTE,
   SOCK_NOSPACE,
   TCP_ESTABLISHED,
   msghdr,
@@ -31,9 +30,9 @@ import {
   EOPNOTSUPP,
 } from '../../../uapi/errno.ts'
 import { FN_udp_cmsg_send, FN_udp_sendmsg } from '../../../uapi/functions.ts'
-import { RTCF_BROADCAST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../../uapi/rtnetlink.ts'
+import { RTCF_BROADCAST, RT_SCOPE_LINK } from '../../../uapi/rtnetlink.ts'
 import { IPSTATS_MIB_OUTNOROUTES, UDP_MIB_SNDBUFERRORS } from '../../../uapi/snmp.ts'
-import { AF_INET, AF_UNSPEC, MSG_CONFIRM, MSG_DONTROUTE, MSG_OOB, MSG_PROBE, SOL_UDP } from '../../../uapi/socket.ts'
+import { AF_INET, AF_UNSPEC, MSG_CONFIRM, MSG_OOB, MSG_PROBE, SOL_UDP } from '../../../uapi/socket.ts'
 import { dst_hold, dst_release } from '../../core/dst.ts'
 import { CMSG_FIRSTHDR, CMSG_NXTHDR, CMSG_OK, cmsghdr } from '../../core/scm.ts'
 import { ipv4_confirm_neigh } from '../../core/neighbour/route_neigh.ts'
@@ -42,6 +41,7 @@ import { APPEND_FROM_USER } from '../ip_output/append.ts'
 import { flowi4_init_output } from '../flow_output.ts'
 import { ip_make_skb } from '../ip_output/make.ts'
 import { ip_cmsg_send } from '../ip_sockglue/cmsg_send.ts'
+import { ip_sendmsg_scope } from '../ip_sockglue/message.ts'
 import { ip_route_output_flow } from '../route/output.ts'
 import { udp_append, udp_cork_begin, udp_corked } from './cork.ts'
 import { udp_send_skb } from './xmit.ts'
@@ -108,13 +108,6 @@ function prepare(sk: sock, msg: msghdr, ipc: ipcm_cookie, dest: udp_dest): i32 {
   }
   if (ipc.opt == 0) ipc.opt = sk.inet_opt
   return 0
-}
-
-/** Only hosts on the link (SO_DONTROUTE, MSG_DONTROUTE, a strict source route)? */
-export function ip_sendmsg_scope(sk: sock, ipc: ipcm_cookie, flags: u32): u32 {
-  if (sk.sk_flags & SOCK_LOCALROUTE || flags & MSG_DONTROUTE) return RT_SCOPE_LINK
-  const strict = ipc.opt != 0 && changetype<ip_options>(ipc.opt).is_strictroute != 0
-  return strict ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
 }
 
 /** The route of a datagram, counted; fl4 gets its addresses. ERR_PTR: there is none. */
