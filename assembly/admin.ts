@@ -34,17 +34,19 @@ import {
   dev_set_promiscuity,
   netif_carrier_set,
 } from './net/core/dev.ts'
+import { packet_notifier } from './net/packet/notifier.ts'
 import { arp_netdev_event } from './net/ipv4/arp.ts'
 import { inetdev_event } from './net/ipv4/devinet/event.ts'
 import { fib_netdev_event } from './net/ipv4/fib_frontend/event.ts'
 import { fib_rules_event } from './net/ipv4/fib_rules.ts'
 
-/** Tells IPv4, its rules and routes, and ARP: event is NETDEV_*, detail the IFF_* that differ, or the MTU before. */
+/** Tells IPv4, its rules and routes, ARP and packet sockets: event is NETDEV_*, detail the IFF_* that differ, or the MTU before. */
 function notify(dev: net_device, event: u32, detail: u32): void {
   inetdev_event(dev, event)
   fib_rules_event(dev, event)
   fib_netdev_event(dev, event, detail)
   arp_netdev_event(dev, event, detail)
+  packet_notifier(dev, event)
 }
 
 /** A device was registered: IPv4 gives it its part. */
@@ -75,8 +77,11 @@ function dev_down(dev: net_device): void {
 /** Sets the flags of mask: IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP. 0. */
 export function dev_change_flags(dev: net_device, flags: u32, mask: u32): i32 {
   const changed = (dev.flags ^ flags) & mask
-  if (changed & IFF_PROMISC) dev_set_promiscuity(dev, flags & IFF_PROMISC ? 1 : -1)
-  if (changed & IFF_ALLMULTI) dev_set_allmulti(dev, flags & IFF_ALLMULTI ? 1 : -1)
+  // Packet sockets may want the same mode: what the administrator wants counts as one more user.
+  const modes = (dev.gflags ^ flags) & mask
+  if (modes & IFF_PROMISC) dev_set_promiscuity(dev, flags & IFF_PROMISC ? 1 : -1)
+  if (modes & IFF_ALLMULTI) dev_set_allmulti(dev, flags & IFF_ALLMULTI ? 1 : -1)
+  dev.gflags ^= modes & (IFF_PROMISC | IFF_ALLMULTI)
   if (changed & IFF_NOARP) {
     dev.flags ^= IFF_NOARP
     notify(dev, NETDEV_CHANGE, IFF_NOARP)

@@ -49,7 +49,7 @@ import { RTN_BROADCAST, RTN_LOCAL } from './uapi/rtnetlink.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
 import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
 import { napi_complete, napi_schedule } from './net/core/dev.ts'
-import { __netif_receive_skb_core } from './net/core/dev_receive.ts'
+import { __netif_receive_skb_core, netif_receive_specific } from './net/core/dev_receive.ts'
 import { dst_hold, dst_release } from './net/core/dst.ts'
 import { kfree_skb_reason, skb_dst_set_noref, skb_pull } from './net/core/skbuff.ts'
 import { eth_type_trans } from './net/ethernet/eth.ts'
@@ -259,6 +259,14 @@ function receive(skb: sk_buff, how: u32): void {
   const type = __netif_receive_skb_core(skb)
   if (type == PTYPE_IP) ip_packet(skb, how)
   else if (type == PTYPE_ARP) arp_rcv(skb, changetype<net_device>(skb.dev))
+  else if (type) receive_shared(skb, type)
+}
+
+/** A packet that handlers of its protocol want besides the protocol itself, who is the first. */
+function receive_shared(skb: sk_buff, type: u32): void {
+  if (type & PTYPE_IP) ip_packet(skb, ALONE)
+  else arp_rcv(skb, changetype<net_device>(skb.dev))
+  netif_receive_specific(skb)
 }
 
 /** A packet from a driver without NAPI, handled at once. */

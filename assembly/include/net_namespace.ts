@@ -75,6 +75,8 @@ export class net {
   fib_rules_require_fldissect: u32
   /** Sockets with IP_ROUTER_ALERT: a list of ip_ra_chain, oldest first. */
   ra_chain: usize
+  /** Packet sockets (sock), linked by their packet_sock. */
+  packet_sklist: usize
 }
 
 export const NET_BORN: usize = offsetof<net>('born0')

@@ -50,6 +50,13 @@ export const NETDEV_TX_BUSY: i32 = 16
 export const NET_XMIT_SUCCESS: i32 = 0
 export const NET_XMIT_DROP: i32 = 1
 export const NET_XMIT_CN: i32 = 2
+/** What a driver answers up to this says that the skb is gone; above, that it is still the caller's. */
+export const NET_XMIT_MASK: i32 = 15
+
+/** The packet is the driver's, or lost. */
+export function dev_xmit_complete(rc: i32): bool {
+  return rc < NET_XMIT_MASK
+}
 
 /** struct rtnl_link_stats64, the columns of /proc/net/dev and ip -s link. */
 @unmanaged
@@ -128,6 +135,10 @@ export class net_device {
   name1: u64
   /** Next hops of routes that leave by it (fib_nh). */
   fib_nh_head: usize
+  /** Unicast hardware addresses besides its own: a list as mc. */
+  uc: usize
+  /** IFF_PROMISC and IFF_ALLMULTI as the administrator set them; flags has them for any user. */
+  gflags: u32
 }
 
 export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')
@@ -193,13 +204,17 @@ export class packet_type {
   kind: u16
   dev: usize
   af_packet_priv: usize
-  /** Table index for PTYPE_FUNC: (skb, dev, orig_dev) => void, takes over the skb. */
+  /** Table index for PTYPE_FUNC: (skb, packet_type, dev) => void, takes over the skb. */
   func: u32
+  /** A tap that does not want to see what is sent. */
+  ignore_outgoing: u32
 }
 
 export const PTYPE_IP: u32 = 1
 export const PTYPE_ARP: u32 = 2
 export const PTYPE_FUNC: u32 = 3
+/** With PTYPE_IP or PTYPE_ARP: others get the packet afterwards, the protocol has a reference of its own. */
+export const PTYPE_SHARED: u32 = 4
 
 /** IPv4 of a device (struct in_device): addresses, groups, switches. */
 @unmanaged

@@ -79,6 +79,7 @@ export class sk_buff {
   priority: u32
   mark: u32
   skb_iif: u32
+  /** Tag of the frame, host order, with its kind (ETH_P_8021Q or 8021AD, network order): skb_vlan_all. */
   vlan_tci: u16
   vlan_proto: u16
   skb_flags: u32
@@ -101,6 +102,11 @@ export class sk_buff {
   /** Its name in the trace. */
   id: u32
   fclone: u32
+}
+
+/** A VLAN tag that was taken out of the frame, vlan_tci with vlan_proto (which says its kind) above; 0: there is none. */
+export function skb_vlan_all(skb: sk_buff): u32 {
+  return load<u32>(changetype<usize>(skb), offsetof<sk_buff>('vlan_tci'))
 }
 
 /** Bytes of an sk_buff that allocation zeroes: all before head. */

@@ -168,8 +168,9 @@ export class sock {
   forward_deficit: i32
   pcflag: u32
   cork: usize
-  /** Raw: ICMP_FILTER mask. Packet: state. Ping: group. */
+  /** Raw: ICMP_FILTER mask. Ping: group. */
   icmp_filter: u32
+  /** Packet: packet_sock. */
   priv: usize
   ulp_size: u32
   /** u64 table of TCP and others, later. */

@@ -3,7 +3,8 @@
 
 import { SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_UDP, SLOT_PING_RCV, SLOT_RA_CHAIN, slot_set } from '../lib/boot.ts'
 import { net } from '../include/net_namespace.ts'
-import { PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
+import { SOCKADDR_LL_SIZE } from '../include/packet.ts'
+import { PROT_PACKET, PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
 import { COST_SYSCALL, charge } from '../kernel/cost.ts'
 import { walk } from '../trace/trace.ts'
 import { EAFNOSUPPORT, EBADF, EINVAL, EOPNOTSUPP } from '../uapi/errno.ts'
@@ -33,13 +34,15 @@ import {
   FN_do_sock_setsockopt,
   FN_move_addr_to_kernel,
   FN_move_addr_to_user,
+  FN_packet_poll,
   FN_sock_close,
   FN_sock_common_getsockopt,
   FN_sock_common_setsockopt,
   FN_sock_poll,
   FN_sock_recvmsg,
 } from '../uapi/functions.ts'
-import { AF_INET, SOCK_STREAM, SOL_SOCKET } from '../uapi/socket.ts'
+import { AF_INET, AF_PACKET, SOCK_STREAM, SOL_SOCKET } from '../uapi/socket.ts'
+import { datagram_poll } from './core/datagram.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
 import { sock_getsockopt, sock_setsockopt } from './core/sock_options.ts'
 import {
@@ -60,6 +63,10 @@ import { ip_call_ra_chain } from './ipv4/ip_sockglue/router_alert.ts'
 import { ping_err } from './ipv4/ping/err.ts'
 import { ping_rcv } from './ipv4/ping/rcv.ts'
 import { raw_icmp_error } from './ipv4/raw/err.ts'
+import { packet_bind, packet_create, packet_getname, packet_release } from './packet/af_packet.ts'
+import { packet_getsockopt, packet_setsockopt } from './packet/options.ts'
+import { packet_recvmsg } from './packet/recv.ts'
+import { packet_sendmsg } from './packet/snd.ts'
 import { udp_recv_batch, udp_send_batch } from './ipv4/udp/batch.ts'
 import { udp_err } from './ipv4/udp/err.ts'
 import { udp_table_init } from './ipv4/udp/hash.ts'
@@ -86,6 +93,11 @@ function begin(handle: u32, fn: u32, inner: u32): sock {
   return sockfd_lookup(handle)
 }
 
+/** AF_PACKET; all others are AF_INET. */
+function is_packet(sk: sock): bool {
+  return sk.sk_prot == PROT_PACKET
+}
+
 function bad(sk: sock): bool {
   return changetype<usize>(sk) == 0
 }
@@ -96,6 +108,7 @@ export function sys_socket(net: net, family: u32, type: u32, protocol: u32): i32
   walk(FN___x64_sys_socket, 0)
   walk(FN___sys_socket, 0)
   if (type >= SOCK_TYPES || type < SOCK_STREAM) return -EINVAL
+  if (family == AF_PACKET) return packet_create(net, type, protocol)
   return family == AF_INET ? inet_create(net, type, protocol) : -EAFNOSUPPORT
 }
 
@@ -104,14 +117,16 @@ export function sys_close(handle: u32): i32 {
   const sk = begin(handle, FN_sock_close, 0)
   if (bad(sk)) return -EBADF
   walk(FN___sock_release, 0)
-  inet_release(sk)
+  if (is_packet(sk)) packet_release(sk)
+  else inet_release(sk)
   return 0
 }
 
-/** addr: a sockaddr_in of addrlen bytes. 0 or -errno. */
+/** addr: a sockaddr_in or sockaddr_ll of addrlen bytes. 0 or -errno. */
 export function sys_bind(handle: u32, addr: usize, addrlen: u32): i32 {
   const sk = begin(handle, FN___x64_sys_bind, FN___sys_bind)
-  return bad(sk) ? -EBADF : inet_bind(sk, addr, addrlen)
+  if (bad(sk)) return -EBADF
+  return is_packet(sk) ? packet_bind(sk, addr, addrlen) : inet_bind(sk, addr, addrlen)
 }
 
 /** addr: the peer's sockaddr_in; with AF_UNSPEC the socket forgets its peer. 0 or -errno. */
@@ -119,7 +134,7 @@ export function sys_connect(handle: u32, addr: usize, addrlen: u32): i32 {
   const sk = begin(handle, FN___x64_sys_connect, FN___sys_connect)
   if (bad(sk)) return -EBADF
   walk(FN___sys_connect_file, 0)
-  return inet_dgram_connect(sk, addr, addrlen)
+  return is_packet(sk) ? -EOPNOTSUPP : inet_dgram_connect(sk, addr, addrlen)
 }
 
 /** Sends the message at msg (a msghdr). The length, or -errno. */
@@ -129,7 +144,7 @@ export function sys_sendmsg(handle: u32, msg: usize, flags: u32): i32 {
   const m = changetype<msghdr>(msg)
   if (m.msg_namelen > SOCKADDR_STORAGE) return -EINVAL
   if (m.msg_name) walk(FN_move_addr_to_kernel, 0)
-  return inet_sendmsg(sk, m, flags)
+  return is_packet(sk) ? packet_sendmsg(sk, m) : inet_sendmsg(sk, m, flags)
 }
 
 /**
@@ -143,7 +158,7 @@ export function sys_recvmsg(handle: u32, msg: usize, flags: u32): i32 {
   const m = changetype<msghdr>(msg)
   const control = m.msg_control
   m.msg_flags = 0
-  const answer = inet_recvmsg(sk, m, flags)
+  const answer = is_packet(sk) ? packet_recvmsg(sk, m, flags) : inet_recvmsg(sk, m, flags)
   m.msg_controllen = <u32>(m.msg_control - control)
   m.msg_control = control
   if (answer >= 0 && m.msg_name) walk(FN_move_addr_to_user, 0)
@@ -174,7 +189,7 @@ export function sys_setsockopt(handle: u32, level: u32, name: u32, ptr: usize, l
   walk(FN_do_sock_setsockopt, 0)
   if (level == SOL_SOCKET) return sock_setsockopt(sk, name, ptr, len)
   walk(FN_sock_common_setsockopt, 0)
-  return inet_setsockopt(sk, level, name, ptr, len)
+  return is_packet(sk) ? packet_setsockopt(sk, level, name, ptr, len) : inet_setsockopt(sk, level, name, ptr, len)
 }
 
 /** Answers an option's value to ptr; lenp: the room there, then its length. 0 or -errno. */
@@ -184,22 +199,29 @@ export function sys_getsockopt(handle: u32, level: u32, name: u32, ptr: usize, l
   walk(FN_do_sock_getsockopt, 0)
   if (level == SOL_SOCKET) return sock_getsockopt(sk, name, ptr, lenp)
   walk(FN_sock_common_getsockopt, 0)
-  return inet_getsockopt(sk, level, name, ptr, lenp)
+  return is_packet(sk) ? packet_getsockopt(sk, level, name, ptr, lenp) : inet_getsockopt(sk, level, name, ptr, lenp)
 }
 
-const NAME: usize = memory.data(16, 16)
+const NAME: usize = memory.data(SOCKADDR_LL_SIZE, 16)
+
+/** The name at NAME. Its length, or -errno. */
+function name_of(sk: sock, peer: bool): i32 {
+  if (is_packet(sk)) return packet_getname(sk, NAME, peer)
+  const err = inet_getname(sk, NAME, peer)
+  return err ? err : SOCKADDR_IN_SIZE
+}
 
 function answer_name(sk: sock, ptr: usize, lenp: usize, peer: bool): i32 {
   if (bad(sk)) return -EBADF
   if (load<i32>(lenp) < 0) return -EINVAL
-  const err = inet_getname(sk, NAME, peer)
-  if (err) return err
-  memory.copy(ptr, NAME, min<u32>(load<u32>(lenp), SOCKADDR_IN_SIZE))
-  store<u32>(lenp, SOCKADDR_IN_SIZE)
+  const len = name_of(sk, peer)
+  if (len < 0) return len
+  memory.copy(ptr, NAME, min<u32>(load<u32>(lenp), len))
+  store<u32>(lenp, len)
   return 0
 }
 
-/** The socket's name as a sockaddr_in, cut to the room that lenp says; lenp is then its real length. 0 or -errno. */
+/** The socket's name as a sockaddr_in or sockaddr_ll, cut to the room that lenp says; lenp is then its real length. 0 or -errno. */
 export function sys_getsockname(handle: u32, ptr: usize, lenp: usize): i32 {
   return answer_name(begin(handle, FN___x64_sys_getsockname, FN___sys_getsockname), ptr, lenp, false)
 }
@@ -211,7 +233,8 @@ export function sys_getpeername(handle: u32, ptr: usize, lenp: usize): i32 {
 /** how: SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. 0 or -errno. */
 export function sys_shutdown(handle: u32, how: u32): i32 {
   const sk = begin(handle, FN___x64_sys_shutdown, FN___sys_shutdown)
-  return bad(sk) ? -EBADF : inet_shutdown(sk, how)
+  if (bad(sk)) return -EBADF
+  return is_packet(sk) ? -EOPNOTSUPP : inet_shutdown(sk, how)
 }
 
 /** EPOLL* bits of what can be done without waiting, 0 for a closed handle. From now on changes bring an event again. */
@@ -220,5 +243,7 @@ export function sys_poll(handle: u32): u32 {
   if (bad(sk)) return 0
   walk(FN_sock_poll, 0)
   sk.ready &= ~SOCK_READY_QUEUED
-  return inet_poll(sk)
+  if (!is_packet(sk)) return inet_poll(sk)
+  walk(FN_packet_poll, 0)
+  return datagram_poll(sk)
 }

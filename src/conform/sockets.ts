@@ -1,10 +1,12 @@
 // The sockets of a scenario: opening, reading and calling them as the recorder does (oraclelib/kernel.py).
 
 import type { Namespace } from '../host/namespace.ts'
+import type { PacketAuxdata } from '../socket/cmsg.ts'
 import type { OptionValue as SocketOption } from '../socket/options.ts'
 import type { PacketAddress, Socket, SocketAddress } from '../socket/socket.ts'
 import type { MsgFlag, Received } from '../socket/syscalls.ts'
 import { expand, toHex } from './bytestr.ts'
+import { VNET_SIZE, unpackVnet } from './vnet.ts'
 import type { Endpoint, OptionValue, ReadCmsg, ReadEntry, Result, SendTo, SocketSpec } from './scenario.ts'
 
 /** A socket of the scenario, and what the recorder remembers of it. */
@@ -87,6 +89,9 @@ function cmsgOf(read: Received): ReadCmsg | undefined {
     if (name === 'IP_ORIGDSTADDR') {
       const { address, port } = value as { address: string; port: number }
       cmsg[name] = [address, port]
+    } else if (name === 'PACKET_AUXDATA') {
+      const { status, len, snaplen, net } = value as PacketAuxdata
+      cmsg[name] = { status, len, snaplen, net }
     } else cmsg[name] = value instanceof Uint8Array ? toHex(value) : value
   }
   return Object.keys(cmsg).length > 0 ? (cmsg as ReadCmsg) : undefined
@@ -108,6 +113,10 @@ function errorOf(read: Received): ReadEntry['error'] {
 
 const PACKET_TYPES = ['HOST', 'BROADCAST', 'MULTICAST', 'OTHERHOST', 'OUTGOING', 'LOOPBACK', 'USER', 'KERNEL']
 
+/** Does the socket have a virtio header before its frames? */
+export const hasVnet = (open: OpenSocket): boolean =>
+  open.spec.type === 'packet' && Boolean(open.spec.options?.['PACKET_VNET_HDR'])
+
 function packetEntry(open: OpenSocket, read: Received, nameOf: (ifindex: number) => string): ReadEntry {
   const { ifindex, protocol, mac, pkttype } = read.link as {
     ifindex: number
@@ -115,11 +124,14 @@ function packetEntry(open: OpenSocket, read: Received, nameOf: (ifindex: number)
     mac: string
     pkttype: number
   }
+  const vnet = hasVnet(open)
+  const data = vnet ? read.data.subarray(VNET_SIZE) : read.data
   return {
+    ...(vnet && { vnet: unpackVnet(read.data) }),
     dev: nameOf(ifindex),
     proto: protocol,
     pkttype: PACKET_TYPES[pkttype] ?? String(pkttype),
-    ...(open.spec.dgram ? { from: mac, data: read.data } : { frame: read.data }),
+    ...(open.spec.dgram ? { from: mac, data } : { frame: data }),
   }
 }
 

@@ -9,7 +9,8 @@ import { errnoName } from '../wasm/errors.ts'
 import { BASELINE_LAB, CARRIER_WAIT_NS } from './baseline.ts'
 import { expand } from './bytestr.ts'
 import type { Action, FibEntry, LookupResult, NeighbourEntry, Result, SendTo, Step } from './scenario.ts'
-import { type OpenSocket, addressOf, nameOfErrno, openSocket, outcome, readOne, setOption } from './sockets.ts'
+import { packVnet } from './vnet.ts'
+import { type OpenSocket, addressOf, hasVnet, nameOfErrno, openSocket, outcome, readOne, setOption } from './sockets.ts'
 import { type TcpFlows, tcpIn } from './tcp_flows.ts'
 
 /** A scenario that is being run. */
@@ -50,11 +51,13 @@ function rx(run: Run, step: Of<'rx'>): Result {
 }
 
 function send(run: Run, step: Of<'send'>): Result {
-  const { socket } = socketOf(run, step.send)
+  const open = socketOf(run, step.send)
+  const { socket } = open
   const retopts = step.cmsg?.IP_RETOPTS
   const cmsg = step.cmsg && { ...step.cmsg, ...(retopts !== undefined && { IP_RETOPTS: expand(retopts) }) }
+  const data = expand(step.data ?? '')
   const tried = outcome(() =>
-    socket.send(expand(step.data ?? ''), {
+    socket.send(hasVnet(open) ? packVnet(step.vnet, data) : data, {
       ...(step.to !== undefined && { to: addressOf(step.to as SendTo) }),
       flags: (step.flags ?? []) as MsgFlag[],
       ...(cmsg && { cmsg: cmsg as never }),
@@ -170,8 +173,10 @@ function getOption(run: Run, step: Of<'getsockopt'>): Result {
 }
 
 function named(run: Run, name: string): Result {
-  const { address, port } = socketOf(run, name).socket.getsockname()
-  return { value: [address, port] } as Result
+  const at = socketOf(run, name).socket.getsockname()
+  if ('port' in at) return { value: [at.address, at.port] } as Result
+  const mac = at.mac.replaceAll(':', '')
+  return { value: [run.nameOf(at.ifindex), at.protocol, at.pkttype, at.hatype, mac] } as unknown as Result
 }
 
 function receiveStep(run: Run, step: Of<'recv'>): Result {

@@ -18,7 +18,7 @@ import { type RouteInfo, type RouteQuery, getRoute, listRoutes } from '../net/rt
 import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
 import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
 import { readSysctl, sysctlNames, writeSysctl } from '../net/sysctl.ts'
-import { type SocketType, Socket, openSocket } from '../socket/socket.ts'
+import { type NameOf, type Socket, type SocketType, openSocket } from '../socket/socket.ts'
 import { type UdpOptions, UdpSocket } from '../socket/udp_socket.ts'
 import { integer, parseTime } from '../wasm/encode.ts'
 import { systemError } from '../wasm/errors.ts'
@@ -208,7 +208,7 @@ export class Namespace {
   }
 
   /** Opens a socket. EAFNOSUPPORT, EPROTONOSUPPORT. */
-  socket(type: SocketType, protocol?: number | string): Socket {
+  socket<Type extends SocketType>(type: Type, protocol?: number | string): Socket<NameOf<Type>> {
     return openSocket(this.#machine, this.#id, type, protocol)
   }
 

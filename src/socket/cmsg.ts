@@ -39,9 +39,24 @@ export interface ReceivedCmsg {
   /** Seconds of virtual time. */
   SO_TIMESTAMP?: number
   SO_TIMESTAMPNS?: number
-  PACKET_AUXDATA?: { status: number; len: number; snaplen: number; mac: number; net: number }
+  PACKET_AUXDATA?: PacketAuxdata
   /** Others: bytes by 'level.type'. */
   [other: `${number}.${number}`]: Uint8Array
+}
+
+/** struct tpacket_auxdata: what the bytes of a packet do not show. */
+export interface PacketAuxdata {
+  /** TP_STATUS_* */
+  status: number
+  /** Bytes of the packet, and those that the filter left of it. */
+  len: number
+  snaplen: number
+  /** Offsets of its headers in the data. */
+  mac: number
+  net: number
+  /** VLAN tag and its kind, when status says so (TP_STATUS_VLAN_VALID). */
+  vlan_tci: number
+  vlan_tpid: number
 }
 
 /** From the error queue (struct sock_extended_err). */
@@ -176,6 +191,20 @@ function decodeSocket(to: ReceivedCmsg, type: number, view: DataView, at: number
   return true
 }
 
+function auxdata(view: DataView, at: number): PacketAuxdata {
+  const word = (offset: number): number => view.getUint32(at + offset, true)
+  const half = (offset: number): number => view.getUint16(at + offset, true)
+  return {
+    status: word(0),
+    len: word(4),
+    snaplen: word(8),
+    mac: half(12),
+    net: half(14),
+    vlan_tci: half(16),
+    vlan_tpid: half(18),
+  }
+}
+
 /** Reads msg_control. */
 export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): DecodedCmsg {
   const view = new DataView(control.buffer, control.byteOffset, control.byteLength)
@@ -191,18 +220,7 @@ export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): De
     if (level === so.SOL_IP && type === in_.IP_RECVERR) found.error = extendedError(view, data, bytes.length)
     else if (level === so.SOL_UDP && type === in_.UDP_GRO) cmsg.UDP_GRO = view.getInt32(data, true)
     else if (level === so.SOL_PACKET && type === in_.PACKET_AUXDATA) {
-      const [status, len, snaplen] = [0, 4, 8].map((offset) => view.getUint32(data + offset, true)) as [
-        number,
-        number,
-        number,
-      ]
-      cmsg.PACKET_AUXDATA = {
-        status,
-        len,
-        snaplen,
-        mac: view.getUint16(data + 12, true),
-        net: view.getUint16(data + 14, true),
-      }
+      cmsg.PACKET_AUXDATA = auxdata(view, data)
     } else {
       const known =
         (level === so.SOL_IP && decodeIp(cmsg, type, view, data, bytes, nameOf)) ||

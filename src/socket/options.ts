@@ -3,7 +3,7 @@
 
 import * as inNumbers from '../../assembly/uapi/in.ts'
 import * as socketNumbers from '../../assembly/uapi/socket.ts'
-import { byteSwap32, formatIPv4, integer, parseIPv4 } from '../wasm/encode.ts'
+import { byteSwap32, formatIPv4, integer, parseIPv4, parseMac } from '../wasm/encode.ts'
 import { invalid, systemError } from '../wasm/errors.ts'
 import { type FilterInstruction, type FilterProgram, encodeFilter } from './filter.ts'
 
@@ -16,13 +16,28 @@ export interface Membership {
   address?: string
 }
 
+/** What a packet socket asks a device to let in (PACKET_ADD_MEMBERSHIP). */
+export interface PacketMembership {
+  dev: string
+  type: 'multicast' | 'promisc' | 'allmulti' | 'unicast'
+  /** Of multicast and unicast. */
+  mac?: string
+}
+
 /**
  * What setsockopt takes and getsockopt gives: numbers (booleans are 1 and 0), 'DO' and the like for IP_MTU_DISCOVER, a
  * device's name, bytes, [on, seconds] for SO_LINGER, seconds for SO_RCVTIMEO and SO_SNDTIMEO, a membership, numbers of
- * SO_MEMINFO, a program for SO_ATTACH_FILTER and SO_ATTACH_REUSEPORT_CBPF (bytes of SO_GET_FILTER).
+ * SO_MEMINFO and PACKET_STATISTICS, a program for SO_ATTACH_FILTER and SO_ATTACH_REUSEPORT_CBPF (bytes of SO_GET_FILTER).
  */
 export type OptionValue =
-  number | boolean | string | Uint8Array | readonly number[] | readonly FilterInstruction[] | Membership
+  | number
+  | boolean
+  | string
+  | Uint8Array
+  | readonly number[]
+  | readonly FilterInstruction[]
+  | Membership
+  | PacketMembership
 
 /** Finds a device's index by its name. */
 export type IndexOf = (name: string) => number
@@ -36,6 +51,7 @@ type Kind =
   | 'time'
   | 'bytes'
   | 'mreqn'
+  | 'packetMreq'
   | 'interface'
   | 'unicastIf'
   | 'source'
@@ -98,7 +114,14 @@ const LEVELS: readonly (readonly [level: number, kinds: Readonly<Partial<Record<
   ],
   [
     socketNumbers.SOL_PACKET,
-    { int: 'PACKET_AUXDATA PACKET_ORIGDEV PACKET_VNET_HDR PACKET_QDISC_BYPASS PACKET_IGNORE_OUTGOING PACKET_FANOUT' },
+    {
+      int: `PACKET_AUXDATA PACKET_ORIGDEV PACKET_VNET_HDR PACKET_VNET_HDR_SZ PACKET_QDISC_BYPASS PACKET_IGNORE_OUTGOING
+        PACKET_COPY_THRESH PACKET_VERSION PACKET_HDRLEN PACKET_RESERVE PACKET_LOSS PACKET_TIMESTAMP PACKET_TX_HAS_OFF
+        PACKET_FANOUT`,
+      bytes: 'PACKET_RX_RING PACKET_TX_RING PACKET_FANOUT_DATA',
+      packetMreq: 'PACKET_ADD_MEMBERSHIP PACKET_DROP_MEMBERSHIP',
+      counters: 'PACKET_STATISTICS PACKET_ROLLOVER_STATS',
+    },
   ],
   [socketNumbers.SOL_RAW, { int: 'ICMP_FILTER' }],
 ]
@@ -154,6 +177,23 @@ function groupRequest(value: Membership, indexOf: IndexOf, withSource: boolean):
   return new Uint8Array(out.buffer)
 }
 
+const MR_TYPES = ['multicast', 'promisc', 'allmulti', 'unicast']
+
+/** struct packet_mreq. */
+function packetMreq(name: string, value: OptionValue, indexOf: IndexOf): Uint8Array<ArrayBuffer> {
+  const { dev, type, mac } = value as PacketMembership
+  const number = MR_TYPES.indexOf(type)
+  if (typeof dev !== 'string' || number < 0)
+    throw invalid('setsockopt', `${name} takes an object: {dev, type, mac}, type is one of ${MR_TYPES.join(', ')}`)
+  const out = new DataView(new ArrayBuffer(16))
+  out.setInt32(0, indexOf(dev), true)
+  out.setUint16(4, number, true)
+  out.setUint16(6, 6, true)
+  const bytes = new Uint8Array(out.buffer)
+  if (mac !== undefined) bytes.set(parseMac(mac, 'setsockopt'), 8)
+  return bytes
+}
+
 function time(seconds: OptionValue, name: string): Uint8Array<ArrayBuffer> {
   if (typeof seconds !== 'number' || !(seconds >= 0)) throw invalid('setsockopt', `${name} takes seconds`)
   const out = new DataView(new ArrayBuffer(16))
@@ -186,6 +226,7 @@ export function encodeOption(name: string, kind: Kind, value: OptionValue, index
     const given = membership(name, value)
     return words(addressOf(given.group), addressOf(given.address), index(given))
   }
+  if (kind === 'packetMreq') return packetMreq(name, value, indexOf)
   if (kind === 'interface') {
     const given = membership(name, value)
     return words(0, addressOf(given.address), index(given))

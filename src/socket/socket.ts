@@ -9,6 +9,7 @@ import {
   type Endpoint,
   type EndpointLike,
   type LinkAddress,
+  type LinkName,
   integer,
   parseEndpoint,
 } from '../wasm/encode.ts'
@@ -38,8 +39,8 @@ const IP_PROTOCOLS: Readonly<Record<string, number>> = {
 }
 const ETHERTYPES: Readonly<Record<string, number>> = { ALL: 3, IP: 0x800, ARP: 0x806 }
 
-/** Where a packet socket is bound or sends to: a device, or with a MAC and an EtherType. */
-export type PacketAddress = string | { dev: string; mac?: string; protocol?: number | string }
+/** Where a packet socket is bound (without dev: to all devices) or sends to: a device, or with a MAC and an EtherType. */
+export type PacketAddress = string | { dev?: string; mac?: string; protocol?: number | string }
 
 /** An end for bind, connect and send: '10.0.0.1:53', {address, port}, [address, port?]; a packet socket's device. */
 export type SocketAddress = EndpointLike | PacketAddress
@@ -70,8 +71,16 @@ function protocolOf(type: SocketType, protocol: number | string | undefined): nu
   return integer(number, 0, 65535, 'protocol', 'socket')
 }
 
+/** What a type of socket is called: packet sockets by a link address. */
+export type NameOf<Type extends SocketType> = Type extends 'packet' | 'packet-dgram' ? LinkName : Endpoint
+
 /** Opens a socket in a namespace. EAFNOSUPPORT, EPROTONOSUPPORT, EACCES, ENOMEM. */
-export function openSocket(machine: Machine, namespace: number, type: SocketType, protocol?: number | string): Socket {
+export function openSocket<Type extends SocketType>(
+  machine: Machine,
+  namespace: number,
+  type: Type,
+  protocol?: number | string,
+): Socket<NameOf<Type>> {
   if (!Object.hasOwn(TYPES, type))
     throw invalid('socket', `type is one of ${Object.keys(TYPES).join(', ')}, not ${type}`)
   const [family, kind] = TYPES[type]
@@ -82,7 +91,7 @@ export function openSocket(machine: Machine, namespace: number, type: SocketType
 }
 
 /** One socket. The object is a handle: state is in the core. */
-export class Socket {
+export class Socket<Name extends calls.SocketName = calls.SocketName> {
   readonly #machine: Machine
   readonly #namespace: number
   readonly #family: number
@@ -121,7 +130,8 @@ export class Socket {
       string
     >
     const wanted = protocol === undefined ? this.#protocol : protocolOf('packet', protocol)
-    const { ifindex } = requireDevice(this.#machine.namespace(this.#namespace), dev, syscall)
+    const namespace = this.#machine.namespace(this.#namespace)
+    const ifindex = dev === undefined ? 0 : requireDevice(namespace, dev, syscall).ifindex
     return { ifindex, protocol: wanted, ...(mac !== undefined && { mac }) }
   }
 
@@ -165,13 +175,13 @@ export class Socket {
     return calls.getsockopt(this.at, option)
   }
 
-  getsockname(): Endpoint {
-    return calls.getsockname(this.at)
+  getsockname(): Name {
+    return calls.getsockname(this.at) as Name
   }
 
-  /** ENOTCONN. */
-  getpeername(): Endpoint {
-    return calls.getpeername(this.at)
+  /** ENOTCONN; EOPNOTSUPP of a packet socket. */
+  getpeername(): Name {
+    return calls.getpeername(this.at) as Name
   }
 
   shutdown(how: 'RD' | 'WR' | 'RDWR'): void {

@@ -11,6 +11,7 @@ import type { Core } from '../wasm/core.ts'
 import {
   type Endpoint,
   type LinkAddress,
+  type LinkName,
   SOCKADDR_IN_SIZE,
   readSockaddrIn,
   readSockaddrLl,
@@ -52,7 +53,7 @@ export interface Received extends DecodedCmsg {
   data: Uint8Array<ArrayBuffer>
   from?: Endpoint
   /** Of a packet socket. */
-  link?: Required<LinkAddress>
+  link?: LinkName
   /** MSG_TRUNC: the datagram was longer; MSG_ERRQUEUE: it comes from the error queue; MSG_CTRUNC. */
   flags: MsgFlag[]
   /** Bytes of the datagram; with MSG_TRUNC asked for, more than data may hold. */
@@ -203,20 +204,25 @@ export function getsockopt({ machine, handle }: SocketAt, option: string): numbe
   })
 }
 
-function name(at: SocketAt, which: 'getsockname' | 'getpeername'): Endpoint {
-  const { machine, handle } = at
+/** What a socket is called: an endpoint, of a packet socket a link address. */
+export type SocketName = Endpoint | LinkName
+
+function name(at: SocketAt, which: 'getsockname' | 'getpeername'): SocketName {
+  const { machine, handle, family } = at
   return inProcess(machine, () => {
     const { core } = machine
     const { memory, callBuffer: buffer } = core
+    memory.fill(buffer + NAME, NAME_ROOM)
     memory.writeU32(buffer + LENGTH, NAME_ROOM)
     checked(core.exports[`sys_${which}`](handle, buffer + NAME, buffer + LENGTH), which)
-    return readSockaddrIn(memory.views.data, buffer + NAME)
+    const { data } = memory.views
+    return family === AF_PACKET ? readSockaddrLl(data, buffer + NAME) : readSockaddrIn(data, buffer + NAME)
   })
 }
 
-export const getsockname = (at: SocketAt): Endpoint => name(at, 'getsockname')
-/** ENOTCONN. */
-export const getpeername = (at: SocketAt): Endpoint => name(at, 'getpeername')
+export const getsockname = (at: SocketAt): SocketName => name(at, 'getsockname')
+/** ENOTCONN; EOPNOTSUPP of a packet socket. */
+export const getpeername = (at: SocketAt): SocketName => name(at, 'getpeername')
 
 const HOW: Readonly<Record<'RD' | 'WR' | 'RDWR', number>> = { RD: so.SHUT_RD, WR: so.SHUT_WR, RDWR: so.SHUT_RDWR }
 

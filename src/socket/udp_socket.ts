@@ -81,9 +81,9 @@ export interface Datagram extends Received {
 
 export class UdpSocket implements AsyncIterable<Datagram> {
   /** The socket below, with all options and calls. */
-  readonly socket: Socket
+  readonly socket: Socket<Endpoint>
 
-  constructor(socket: Socket, options: UdpOptions = {}) {
+  constructor(socket: Socket<Endpoint>, options: UdpOptions = {}) {
     this.socket = socket
     try {
       for (const [name, value] of Object.entries(options.options ?? {})) socket.setsockopt(name, value)

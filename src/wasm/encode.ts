@@ -128,6 +128,12 @@ export interface LinkAddress {
   pkttype?: number
 }
 
+/** A link address as the kernel answers it: whose packet it was, or what a packet socket is bound to. */
+export interface LinkName extends Required<LinkAddress> {
+  /** ARPHRD_* of the device: 1 is Ethernet, 772 lo. */
+  hatype: number
+}
+
 /** struct sockaddr_ll. */
 export function writeSockaddrLl(to: DataView, at: number, address: LinkAddress): number {
   to.setUint16(at, AF_PACKET, true)
@@ -141,10 +147,11 @@ export function writeSockaddrLl(to: DataView, at: number, address: LinkAddress):
   return SOCKADDR_LL_SIZE
 }
 
-export function readSockaddrLl(from: DataView, at: number): Required<LinkAddress> {
+export function readSockaddrLl(from: DataView, at: number): LinkName {
   return {
     protocol: from.getUint16(at + 2, false),
     ifindex: from.getInt32(at + 4, true),
+    hatype: from.getUint16(at + 8, true),
     pkttype: from.getUint8(at + 10),
     mac: formatMac(Array.from({ length: 6 }, (_, i) => from.getUint8(at + 12 + i))),
   }

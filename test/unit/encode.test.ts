@@ -62,7 +62,7 @@ test('link addresses', () => {
   const view = new DataView(new ArrayBuffer(20))
   const address = { ifindex: 3, protocol: 0x0806, mac: '02:00:00:00:00:01' }
   encode.writeSockaddrLl(view, 0, address)
-  assert.equal(encode.readSockaddrLl(view, 0), { ...address, pkttype: 0 })
+  assert.equal(encode.readSockaddrLl(view, 0), { ...address, pkttype: 0, hatype: 1 })
 })
 
 test('times, rates and losses', () => {

@@ -10,7 +10,7 @@ import { copy_bytes, csum_fold, csum_partial, csum_partial_copy, csum_tcpudp_nof
 import { ETH_HLEN, ETH_ZLEN } from '../../uapi/if_ether.ts'
 import { IFF_ALLMULTI, IFF_PROMISC } from '../../uapi/if.ts'
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/socket.ts'
-import { dev_mc_has } from '../../net/core/dev_addr_lists.ts'
+import { dev_mc_has, dev_uc_has } from '../../net/core/dev_addr_lists.ts'
 
 /** One receive buffer: a block of the arena; a packet's data begin IGB_SKB_PAD into it. */
 export const IGB_RXBUFFER: u32 = <u32>RX_BUFFER_SIZE
@@ -138,7 +138,7 @@ function filter_accepts(dev: net_device, frame: usize): bool {
   if (dev.flags & IFF_PROMISC) return true
   const lo = load<u32>(frame)
   const hi = <u32>load<u16>(frame, 4)
-  if (!(lo & 1)) return false
+  if (!(lo & 1)) return dev.uc != 0 && dev_uc_has(dev, frame)
   if (lo == 0xffffffff && hi == 0xffff) return true
   return (dev.flags & IFF_ALLMULTI) != 0 || dev_mc_has(dev, frame)
 }

@@ -9,6 +9,7 @@ import {
   NETDEV_TX_OK,
   NETIF_F_GRO,
   NETIF_F_SG,
+  NET_XMIT_DROP,
   dev_stats,
   napi_struct,
   net_device,
@@ -148,7 +149,7 @@ export function tun_net_xmit(p: usize, d: usize): i32 {
   if (tun.tx_qlen >= dev.tx_queue_len) {
     dev_stats(dev).tx_dropped += 1
     kfree_skb_reason(skb, SKB_DROP_REASON_FULL_RING, FN_tun_net_xmit)
-    return NETDEV_TX_OK
+    return NET_XMIT_DROP
   }
   skb_orphan(skb)
   __skb_queue_tail(changetype<sk_buff_head>(dev.priv + TX_QUEUE), skb)

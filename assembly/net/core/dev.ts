@@ -146,8 +146,9 @@ export function dev_shutdown(dev: net_device): void {
 
 /** IFF_* as the world sees them: with IFF_RUNNING while there is carrier (dev_get_flags). */
 export function dev_get_flags(dev: net_device): u32 {
+  const flags = (dev.flags & ~(IFF_PROMISC | IFF_ALLMULTI)) | dev.gflags
   const up = (dev.state & __LINK_STATE_START) != 0
-  return up && !(dev.state & __LINK_STATE_NOCARRIER) ? dev.flags | IFF_RUNNING : dev.flags
+  return up && !(dev.state & __LINK_STATE_NOCARRIER) ? flags | IFF_RUNNING : flags
 }
 
 /** Up: the driver may be given packets. The notifiers (addresses, routes, groups) are the caller's. */

@@ -1,4 +1,4 @@
-// Multicast hardware addresses that a device lets in. Mirrors net/core/dev_addr_lists.c.
+// Hardware addresses that a device lets in besides its own: unicast and multicast lists. Mirrors net/core/dev_addr_lists.c.
 
 import { net_device } from '../../include/netdevice.ts'
 import { kfree, kmalloc } from '../../lib/arena.ts'
@@ -16,8 +16,17 @@ export class netdev_hw_addr {
 
 const HW_ADDR_SIZE: usize = offsetof<netdev_hw_addr>()
 
-function find(dev: net_device, lo: u32, hi: u32): netdev_hw_addr {
-  let p = dev.mc
+/** Heads of a device's lists. */
+function uc_list(dev: net_device): usize {
+  return changetype<usize>(dev) + offsetof<net_device>('uc')
+}
+
+function mc_list(dev: net_device): usize {
+  return changetype<usize>(dev) + offsetof<net_device>('mc')
+}
+
+function find(list: usize, lo: u32, hi: u32): netdev_hw_addr {
+  let p = load<usize>(list)
   while (p) {
     const ha = changetype<netdev_hw_addr>(p)
     if (ha.addr_lo == lo && ha.addr_hi == hi) return ha
@@ -26,11 +35,11 @@ function find(dev: net_device, lo: u32, hi: u32): netdev_hw_addr {
   return changetype<netdev_hw_addr>(0)
 }
 
-/** Lets a group in once more. 0 or -errno; without memory -ENOMEM. */
-export function dev_mc_add(dev: net_device, addr: usize): i32 {
+/** One more use of an address. 0 or -ENOMEM. */
+function add(list: usize, addr: usize): i32 {
   const lo = load<u32>(addr)
   const hi = <u32>load<u16>(addr, 4)
-  const known = find(dev, lo, hi)
+  const known = find(list, lo, hi)
   if (changetype<usize>(known)) {
     known.refcount += 1
     return 0
@@ -41,31 +50,54 @@ export function dev_mc_add(dev: net_device, addr: usize): i32 {
   ha.addr_lo = lo
   ha.addr_hi = hi
   ha.refcount = 1
-  ha.next = dev.mc
-  dev.mc = p
+  ha.next = load<usize>(list)
+  store<usize>(list, p)
   return 0
 }
 
-/** Gives up one use. -ENOENT: nobody had it. */
-export function dev_mc_del(dev: net_device, addr: usize): i32 {
+/** One use less. -ENOENT: nobody had it. */
+function del(list: usize, addr: usize): i32 {
   const lo = load<u32>(addr)
   const hi = <u32>load<u16>(addr, 4)
-  let prev: usize = 0
-  for (let p = dev.mc; p; p = changetype<netdev_hw_addr>(p).next) {
+  let link = list
+  while (load<usize>(link)) {
+    const p = load<usize>(link)
     const ha = changetype<netdev_hw_addr>(p)
     if (ha.addr_lo == lo && ha.addr_hi == hi) {
       if (--ha.refcount) return 0
-      if (prev) changetype<netdev_hw_addr>(prev).next = ha.next
-      else dev.mc = ha.next
+      store<usize>(link, ha.next)
       kfree(p, HW_ADDR_SIZE)
       return 0
     }
-    prev = p
+    link = p + offsetof<netdev_hw_addr>('next')
   }
   return -ENOENT
 }
 
+/** Lets a group in once more. 0 or -ENOMEM. */
+export function dev_mc_add(dev: net_device, addr: usize): i32 {
+  return add(mc_list(dev), addr)
+}
+
+/** Gives up one use. -ENOENT: nobody had it. */
+export function dev_mc_del(dev: net_device, addr: usize): i32 {
+  return del(mc_list(dev), addr)
+}
+
 /** Is this group let in? */
 export function dev_mc_has(dev: net_device, addr: usize): bool {
-  return changetype<usize>(find(dev, load<u32>(addr), <u32>load<u16>(addr, 4))) != 0
+  return changetype<usize>(find(mc_list(dev), load<u32>(addr), <u32>load<u16>(addr, 4))) != 0
+}
+
+/** The same for addresses that are no group's. */
+export function dev_uc_add(dev: net_device, addr: usize): i32 {
+  return add(uc_list(dev), addr)
+}
+
+export function dev_uc_del(dev: net_device, addr: usize): i32 {
+  return del(uc_list(dev), addr)
+}
+
+export function dev_uc_has(dev: net_device, addr: usize): bool {
+  return changetype<usize>(find(uc_list(dev), load<u32>(addr), <u32>load<u16>(addr, 4))) != 0
 }

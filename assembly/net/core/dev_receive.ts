@@ -2,11 +2,12 @@
 // Left out: ingress qdiscs, rx handlers (bridges), XDP.
 
 import { net } from '../../include/net_namespace.ts'
-import { PTYPE_ARP, PTYPE_IP, dev_stats, net_device, packet_type } from '../../include/netdevice.ts'
-import { SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
+import { PTYPE_ARP, PTYPE_IP, PTYPE_SHARED, dev_stats, net_device, packet_type } from '../../include/netdevice.ts'
+import { SKB_ENDED_ABSORBED, sk_buff, skb_vlan_all } from '../../include/skbuff.ts'
 import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_IPV6DISABLED,
+  SKB_DROP_REASON_NOMEM,
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_OTHERHOST,
   SKB_DROP_REASON_UNHANDLED_PROTO,
@@ -39,18 +40,16 @@ import {
   skb_pull,
   skb_reset_network_header,
   skb_reset_transport_header,
+  skb_share_check,
 } from './skbuff.ts'
 import { pskb_may_pull } from './skbuff_data.ts'
 
 /** Protocol numbers in network order, as they lie in skb.protocol. */
 const P_IP: u32 = ((ETH_P_IP & 0xff) << 8) | (ETH_P_IP >> 8)
-const P_ARP: u32 = ((ETH_P_ARP & 0xff) << 8) | (ETH_P_ARP >> 8)
 const P_8021Q: u32 = ((ETH_P_8021Q & 0xff) << 8) | (ETH_P_8021Q >> 8)
 const P_8021AD: u32 = ((ETH_P_8021AD & 0xff) << 8) | (ETH_P_8021AD >> 8)
 const VLAN_HLEN: u32 = 4
 const VLAN_VID_MASK: u32 = 0x0fff
-/** vlan_tci holds a tag (in the place of the DEI bit, which nobody here reads). */
-const VLAN_TAG_PRESENT: u32 = 0x1000
 
 /** Registers a handler: taps (ETH_P_ALL) of all devices or one, or a protocol's (dev_add_pack). */
 export function dev_add_pack(net: net, pt: packet_type): void {
@@ -96,23 +95,45 @@ export function dev_remove_pack(net: net, pt: packet_type): void {
   }
 }
 
-/** Gives a handler its own reference (deliver_skb). */
-function deliver(skb: sk_buff, pt: packet_type, dev: net_device): void {
-  skb.users += 1
-  call_indirect<void>(pt.func, changetype<usize>(skb), changetype<usize>(pt), changetype<usize>(dev))
+/** Hands the packet to a handler; the reference is the handler's. */
+function call(skb: sk_buff, pt: usize): void {
+  call_indirect<void>(changetype<packet_type>(pt).func, changetype<usize>(skb), pt, skb.dev)
 }
 
-/** All handlers of a list that want this protocol. Answers how many there were. */
-function deliver_list(skb: sk_buff, list: usize, dev: net_device, all: bool): u32 {
-  let count: u32 = 0
-  while (list) {
-    const pt = changetype<packet_type>(list)
-    list = pt.next
-    if (!all && pt.type != skb.protocol) continue
-    deliver(skb, pt, dev)
-    count++
+/** Gives a handler a reference of its own (deliver_skb). */
+function deliver_skb(skb: sk_buff, pt: usize): void {
+  skb.users += 1
+  call(skb, pt)
+}
+
+/** The first of a list for a protocol, 0: none. */
+function first_of(list: usize, type: u16): usize {
+  while (list && changetype<packet_type>(list).type != type) list = changetype<packet_type>(list).next
+  return list
+}
+
+/**
+ * All handlers of a list for a type get the packet but the last, who may have it itself if nobody else comes: it is
+ * answered. before: the one that waits for that from an earlier list, 0: none (deliver_ptype_list_skb).
+ */
+function deliver_list(skb: sk_buff, list: usize, type: u16, before: usize): usize {
+  let last = before
+  for (let pt = first_of(list, type); pt; pt = first_of(changetype<packet_type>(pt).next, type)) {
+    if (last) deliver_skb(skb, last)
+    last = pt
   }
-  return count
+  return last
+}
+
+/** Taps of the namespace and of the device; the last one waits. */
+function deliver_taps(skb: sk_buff, owner: net, dev: net_device): usize {
+  const all = htons(ETH_P_ALL)
+  return deliver_list(skb, dev.ptype_all, all, deliver_list(skb, owner.ptype_all, all, 0))
+}
+
+/** Handlers of the packet's protocol; the last one waits. */
+function deliver_specific(skb: sk_buff, owner: net, dev: net_device, before: usize): usize {
+  return deliver_list(skb, dev.ptype_specific, skb.protocol, deliver_list(skb, owner.ptype_base, skb.protocol, before))
 }
 
 function eth_type_vlan(proto: u32): bool {
@@ -131,13 +152,13 @@ function vlan_encap_proto(tag: usize): u16 {
  * False: the skb is gone.
  */
 function skb_vlan_untag(skb: sk_buff): bool {
-  if (skb.vlan_tci) return true
+  if (skb_vlan_all(skb)) return true
   if (!pskb_may_pull(skb, VLAN_HLEN + 2) || !skb_cow(skb, 0)) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_skb_vlan_untag)
     return false
   }
   const tag = skb.data
-  skb.vlan_tci = <u16>(ntohs(load<u16>(tag)) | VLAN_TAG_PRESENT)
+  skb.vlan_tci = <u16>ntohs(load<u16>(tag))
   skb.vlan_proto = skb.protocol
   skb.protocol = vlan_encap_proto(tag)
   // The addresses move up to the inner type, so that the frame reads as if it never had a tag.
@@ -155,9 +176,10 @@ function skb_vlan_untag(skb: sk_buff): bool {
  * there may be one more. False: the skb is gone.
  */
 function vlan_nobody(skb: sk_buff): bool {
-  while (skb.vlan_tci) {
+  while (skb_vlan_all(skb)) {
     const vid = (<u32>skb.vlan_tci) & VLAN_VID_MASK
     skb.vlan_tci = 0
+    skb.vlan_proto = 0
     if (vid) skb.pkt_type = <u8>PACKET_OTHERHOST
     else if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return false
   }
@@ -165,27 +187,66 @@ function vlan_nobody(skb: sk_buff): bool {
 }
 
 /** A frame of a protocol that the machine knows and netpath does not: it ends as with the protocol's own input. */
-function other_protocol(skb: sk_buff): bool {
+function other_protocol(shared: sk_buff, proto: u32): void {
+  const fn = proto == ETH_P_IPV6 ? FN_ip6_rcv_core : FN_llc_rcv
+  walk(proto == ETH_P_IPV6 ? FN_ipv6_rcv : FN_llc_rcv, changetype<usize>(shared))
+  const other = shared.pkt_type == <u8>PACKET_OTHERHOST
+  const skb = other ? shared : skb_share_check(shared, SKB_DROP_REASON_NOMEM, fn)
+  if (changetype<usize>(skb) == 0) return
+  let reason = SKB_DROP_REASON_NOT_SPECIFIED
+  if (proto == ETH_P_IPV6) reason = other ? SKB_DROP_REASON_OTHERHOST : SKB_DROP_REASON_IPV6DISABLED
+  kfree_skb_reason(skb, reason, fn)
+}
+
+/** Other handlers of its protocol get a packet that the protocol itself has seen with a reference of its own. */
+export function netif_receive_specific(skb: sk_buff): void {
+  const dev = changetype<net_device>(skb.dev)
+  const last = deliver_specific(skb, changetype<net>(dev.nd_net), dev, 0)
+  if (last) call(skb, last)
+  else consume_skb(skb, SKB_ENDED_ABSORBED)
+}
+
+/** Nobody's protocol but that of its handlers; before: a tap that waits. Who comes last has the packet. */
+function to_handlers(skb: sk_buff, owner: net, dev: net_device, before: usize): void {
+  const last = deliver_specific(skb, owner, dev, before)
+  if (last) {
+    call(skb, last)
+    return
+  }
+  dev_stats(dev).rx_dropped += 1
+  kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO, FN___netif_receive_skb_core)
+}
+
+/** __netif_receive_skb_core for a packet that has a tag, taps, handlers, or a protocol other than IP. */
+function receive_others(skb: sk_buff, owner: net, dev: net_device): u32 {
+  if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
+  let tap: usize = owner.ptype_all | dev.ptype_all ? deliver_taps(skb, owner, dev) : 0
+  if (skb_vlan_all(skb)) {
+    if (tap) deliver_skb(skb, tap)
+    tap = 0
+    if (!vlan_nobody(skb)) return 0
+  }
   const proto = ntohs(skb.protocol)
-  if (proto == ETH_P_IPV6) {
-    const other = skb.pkt_type == <u8>PACKET_OTHERHOST
-    walk(FN_ipv6_rcv, changetype<usize>(skb))
-    kfree_skb_reason(skb, other ? SKB_DROP_REASON_OTHERHOST : SKB_DROP_REASON_IPV6DISABLED, FN_ip6_rcv_core)
-    return true
+  const own = proto == ETH_P_IP ? PTYPE_IP : proto == ETH_P_ARP ? PTYPE_ARP : 0
+  const foreign = proto == ETH_P_IPV6 || proto == ETH_P_802_2
+  if (!own && !foreign) {
+    to_handlers(skb, owner, dev, tap)
+    return 0
   }
-  if (proto == ETH_P_802_2) {
-    walk(FN_llc_rcv, changetype<usize>(skb))
-    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_llc_rcv)
-    return true
-  }
-  return false
+  if (tap) deliver_skb(skb, tap)
+  const shared = first_of(owner.ptype_base, skb.protocol) | first_of(dev.ptype_specific, skb.protocol)
+  if (shared) skb.users += 1
+  if (own) return shared ? own | PTYPE_SHARED : own
+  other_protocol(skb, proto)
+  if (shared) netif_receive_specific(skb)
+  return 0
 }
 
 /**
  * Taps and protocol handlers get their references; what is left goes to IP or ARP.
  *
  * Uses: data at the network header, protocol, dev. Sets: network_header, skb_iif, the tag out of the way.
- * Next: PTYPE_IP or PTYPE_ARP; 0: the skb is gone, to somebody else or dropped.
+ * Next: PTYPE_IP or PTYPE_ARP, with PTYPE_SHARED then netif_receive_specific; 0: the skb is gone, to somebody else or dropped.
  */
 export function __netif_receive_skb_core(skb: sk_buff): u32 {
   walk(FN___netif_receive_skb_core, changetype<usize>(skb))
@@ -199,28 +260,6 @@ export function __netif_receive_skb_core(skb: sk_buff): u32 {
   this_softnet().processed += 1
 
   const handlers = owner.ptype_all | dev.ptype_all | owner.ptype_base | dev.ptype_specific
-  if ((handlers | skb.vlan_tci | ((<u32>skb.protocol) ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
-  if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
-  if (owner.ptype_all | dev.ptype_all) {
-    deliver_list(skb, owner.ptype_all, dev, true)
-    deliver_list(skb, dev.ptype_all, dev, true)
-  }
-  if (skb.vlan_tci && !vlan_nobody(skb)) return 0
-
-  const proto = <u32>skb.protocol
-  let taken: u32 = 0
-  if (owner.ptype_base | dev.ptype_specific) {
-    taken = deliver_list(skb, owner.ptype_base, dev, false) + deliver_list(skb, dev.ptype_specific, dev, false)
-  }
-  if (proto == P_IP) return PTYPE_IP
-  if (proto == P_ARP) return PTYPE_ARP
-  if (other_protocol(skb)) return 0
-  if (taken) {
-    // The last handler has the packet: what is left here is only our reference.
-    consume_skb(skb, SKB_ENDED_ABSORBED)
-    return 0
-  }
-  dev_stats(dev).rx_dropped += 1
-  kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO, FN___netif_receive_skb_core)
-  return 0
+  if ((handlers | skb_vlan_all(skb) | ((<u32>skb.protocol) ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
+  return receive_others(skb, owner, dev)
 }

@@ -6,15 +6,18 @@ import { net, sysctl } from '../../include/net_namespace.ts'
 import {
   DEV_KIND_LOOPBACK,
   DEV_STATE_ACTIVE,
-  NETDEV_TX_OK,
+  NETDEV_TX_BUSY,
   NETIF_F_HW_CSUM,
   NETIF_F_IP_CSUM,
   NETIF_F_SG,
+  NET_XMIT_CN,
   NET_XMIT_DROP,
   NET_XMIT_SUCCESS,
   dev_stats,
+  dev_xmit_complete,
   napi_struct,
   net_device,
+  netif_carrier_ok,
   netif_running,
   packet_type,
 } from '../../include/netdevice.ts'
@@ -31,11 +34,13 @@ import {
   SKB_DROP_REASON_QDISC_DROP,
   SKB_DROP_REASON_NOMEM,
 } from '../../uapi/dropreason.ts'
-import { ENETDOWN } from '../../uapi/errno.ts'
+import { ENETDOWN, ENOBUFS } from '../../uapi/errno.ts'
 import {
+  FN___dev_direct_xmit,
   FN___dev_queue_xmit,
   FN___netif_rx,
   FN___qdisc_run,
+  FN_dev_direct_xmit,
   FN_dev_hard_start_xmit,
   FN_dev_loopback_xmit,
   FN_dev_queue_xmit_nit,
@@ -60,11 +65,13 @@ import {
 } from '../sched/sch_generic.ts'
 import { napi_schedule, this_softnet } from './dev.ts'
 import {
+  NO_SKB,
   kfree_skb_reason,
   skb_clone,
   skb_dst_drop,
   skb_clear_cb,
   skb_dst_force,
+  skb_network_header,
   skb_network_offset,
   skb_pull,
   skb_reset_mac_header,
@@ -76,22 +83,51 @@ import { skb_checksum, skb_linearize } from './skbuff_data.ts'
 /** Bytes of queue that one run of a qdisc sends (dev_tx_weight). */
 const QDISC_WEIGHT: u32 = 64
 
-/** A clone for each tap that wants what is sent (dev_queue_xmit_nit). */
+/** The next tap from p on that wants to see what is sent: not the sender itself, nor who ignores it. */
+function next_tap(p: usize, sk: usize): usize {
+  while (p) {
+    const pt = changetype<packet_type>(p)
+    const own = pt.af_packet_priv != 0 && pt.af_packet_priv == sk
+    if (!own && !pt.ignore_outgoing) return p
+    p = pt.next
+  }
+  return 0
+}
+
+/** A copy of the packet as taps see it. NO_SKB: out of memory. */
+function clone_for_taps(skb: sk_buff): sk_buff {
+  const copy = skb_clone(skb)
+  if (changetype<usize>(copy) == 0) return copy
+  copy.tstamp = boot.now
+  skb_reset_mac_header(copy)
+  const network = skb_network_header(copy)
+  if (network < copy.data || network > copy.tail) skb_reset_network_header(copy)
+  copy.transport_header = copy.network_header
+  copy.pkt_type = <u8>PACKET_OUTGOING
+  return copy
+}
+
+/** One clone of the packet for all taps that want what is sent (dev_queue_xmit_nit). */
 function dev_queue_xmit_nit(skb: sk_buff, dev: net_device): void {
   walk(FN_dev_queue_xmit_nit, changetype<usize>(skb))
+  let copy = NO_SKB
+  let last: usize = 0
   for (let pass = 0; pass < 2; pass++) {
-    let p = pass == 0 ? changetype<net>(dev.nd_net).ptype_all : dev.ptype_all
-    while (p) {
-      const pt = changetype<packet_type>(p)
-      p = pt.next
-      if (pt.af_packet_priv && pt.af_packet_priv == skb.sk) continue
-      const clone = skb_clone(skb)
-      if (changetype<usize>(clone) == 0) return
-      skb_reset_mac_header(clone)
-      clone.pkt_type = <u8>PACKET_OUTGOING
-      call_indirect<void>(pt.func, changetype<usize>(clone), p, changetype<usize>(dev))
+    const list = pass == 0 ? changetype<net>(dev.nd_net).ptype_all : dev.ptype_all
+    for (let p = next_tap(list, skb.sk); p; p = next_tap(changetype<packet_type>(p).next, skb.sk)) {
+      if (last) {
+        copy.users += 1
+        call_indirect<void>(changetype<packet_type>(last).func, changetype<usize>(copy), last, changetype<usize>(dev))
+      } else {
+        copy = clone_for_taps(skb)
+        if (changetype<usize>(copy) == 0) return
+      }
+      last = p
     }
   }
+  // The last tap has the clone itself.
+  if (last)
+    call_indirect<void>(changetype<packet_type>(last).func, changetype<usize>(copy), last, changetype<usize>(dev))
 }
 
 /** Fills in a checksum that the device can't (skb_checksum_help). False: the data cannot be written. */
@@ -119,12 +155,17 @@ function validate_xmit_skb(skb: sk_buff, dev: net_device): bool {
   return true
 }
 
-/** Taps, then the driver; answers NETDEV_TX_*. On NETDEV_TX_BUSY the skb is still the caller's. */
+/** Hands a packet to the driver; answers NETDEV_TX_* or NET_XMIT_*. Unless dev_xmit_complete the skb is still the caller's. */
+function netdev_start_xmit(skb: sk_buff, dev: net_device): i32 {
+  charge(COST_TX, skb.len)
+  return call_indirect<i32>(slot_get(SLOT_NDO_START_XMIT + dev.kind), changetype<usize>(skb), changetype<usize>(dev))
+}
+
+/** Taps, then the driver; answers as netdev_start_xmit. */
 export function dev_hard_start_xmit(skb: sk_buff, dev: net_device): i32 {
   walk(FN_dev_hard_start_xmit, changetype<usize>(skb))
   if (changetype<net>(dev.nd_net).ptype_all | dev.ptype_all) dev_queue_xmit_nit(skb, dev)
-  charge(COST_TX, skb.len)
-  return call_indirect<i32>(slot_get(SLOT_NDO_START_XMIT + dev.kind), changetype<usize>(skb), changetype<usize>(dev))
+  return netdev_start_xmit(skb, dev)
 }
 
 /** Hands a packet to the driver, back into the queue if it would not take it. True: the queue may go on. */
@@ -139,7 +180,7 @@ function sch_direct_xmit(skb: sk_buff, q: Qdisc, dev: net_device, validate: bool
     return false
   }
   const len = skb.len
-  if (dev_hard_start_xmit(skb, dev) != NETDEV_TX_OK) {
+  if (!dev_xmit_complete(dev_hard_start_xmit(skb, dev))) {
     dev_requeue_skb(q, skb)
     return false
   }
@@ -222,11 +263,8 @@ export function dev_queue_xmit(skb: sk_buff): i32 {
 function noop_enqueue(skb: sk_buff, dev: net_device): i32 {
   dev_stats(dev).tx_dropped += 1
   kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP, FN___dev_queue_xmit)
-  return NET_XMIT_CN_NOOP
+  return NET_XMIT_CN // which senders do not count as an error
 }
-
-/** noop_enqueue's answer: NET_XMIT_CN, which senders do not count as an error. */
-const NET_XMIT_CN_NOOP: i32 = 2
 
 /** A device without a queue, such as loopback: straight to the driver. */
 function xmit_noqueue(skb: sk_buff, dev: net_device): i32 {
@@ -235,10 +273,39 @@ function xmit_noqueue(skb: sk_buff, dev: net_device): i32 {
     return -ENETDOWN
   }
   if (!validate_xmit_skb(skb, dev)) return -ENETDOWN
-  if (dev_hard_start_xmit(skb, dev) == NETDEV_TX_OK) return NET_XMIT_SUCCESS
+  const rc = dev_hard_start_xmit(skb, dev)
+  if (dev_xmit_complete(rc)) return rc
   dev_stats(dev).tx_dropped += 1
   kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_queue_xmit)
   return -ENETDOWN
+}
+
+/**
+ * Sends a packet past queue and taps (PACKET_QDISC_BYPASS). The skb is gone in any case: what the driver has no room for
+ * is lost. Answers 0, NET_XMIT_* or NETDEV_TX_BUSY.
+ */
+export function dev_direct_xmit(skb: sk_buff): i32 {
+  walk(FN_dev_direct_xmit, changetype<usize>(skb))
+  walk(FN___dev_direct_xmit, changetype<usize>(skb))
+  const dev = changetype<net_device>(skb.dev)
+  skb_reset_mac_header(skb)
+  if (!netif_running(dev) || !netif_carrier_ok(dev)) {
+    dev_stats(dev).tx_dropped += 1
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_direct_xmit)
+    return NET_XMIT_DROP
+  }
+  if (!validate_xmit_skb(skb, dev)) {
+    dev_stats(dev).tx_dropped += 1
+    return NET_XMIT_DROP
+  }
+  const rc = dev.queue_stopped ? NETDEV_TX_BUSY : netdev_start_xmit(skb, dev)
+  if (!dev_xmit_complete(rc)) kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_dev_direct_xmit)
+  return rc
+}
+
+/** An answer of a transmit for the sender: net_xmit_errno. */
+export function net_xmit_errno(rc: i32): i32 {
+  return rc == NET_XMIT_CN ? 0 : -ENOBUFS
 }
 
 /** Appends to this CPU's input queue and schedules its NAPI. False: full, the skb is gone. */

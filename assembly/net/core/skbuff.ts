@@ -115,7 +115,7 @@ export function skb_buffer_size(size: u32): u32 {
 const SKB_SMALL_HEAD: u32 = 576
 
 /** Linux's truesize of a fresh head: the small-head cache, or a power of two (__alloc_skb, kmalloc_size_roundup). */
-function alloc_truesize(size: u32): u32 {
+export function alloc_truesize(size: u32): u32 {
   const bytes = ((size + 63) & ~63) + SKB_SHINFO_TRUESIZE
   if (bytes <= SKB_SMALL_HEAD) return SKB_SMALL_HEAD + SKB_HEAD_TRUESIZE
   return <u32>ksize(bytes) + SKB_HEAD_TRUESIZE

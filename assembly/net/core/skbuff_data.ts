@@ -340,7 +340,7 @@ export function skb_trim(skb: sk_buff, len: u32): void {
 }
 
 /** Where the checksum to fill in begins, from data on; negative: before it. */
-function skb_checksum_start_offset(skb: sk_buff): i32 {
+export function skb_checksum_start_offset(skb: sk_buff): i32 {
   return <i32>(skb.csum & 0xffff) - <i32>skb_headroom(skb)
 }
 

@@ -6,6 +6,7 @@ import { net, sysctl } from '../../include/net_namespace.ts'
 import {
   DROPCOUNT_CB,
   EXTERR_CB,
+  PROT_TCP,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SOCK_DEAD,
@@ -57,6 +58,7 @@ import {
   __skb_queue_purge_reason,
   __skb_queue_tail,
   alloc_skb,
+  alloc_truesize,
   skb_dst_drop,
   skb_dst_force,
   skb_orphan,
@@ -66,6 +68,7 @@ export const NO_SOCK: sock = changetype<sock>(0)
 
 /** Chains of the table of handles, at first. */
 const HANDLE_CHAINS: u32 = 64
+const PAGE_SIZE: u32 = 4096
 /** Bytes in which Linux reserves a protocol's memory for a socket. */
 const SK_MEM_QUANTUM: i32 = 4096
 
@@ -268,7 +271,7 @@ export function sock_rfree(p: usize): void {
   walk(FN_sock_rfree, p)
   const sk = changetype<sock>(skb.sk)
   sk.sk_rmem_alloc -= <i32>skb.truesize
-  sk_mem_uncharge(sk, <i32>skb.truesize)
+  if (sk_has_account(sk)) sk_mem_uncharge(sk, <i32>skb.truesize)
 }
 
 /** Destructor of a packet in an error queue. */
@@ -291,7 +294,12 @@ export function skb_set_owner_r(skb: sk_buff, sk: sock): void {
   skb.sk = changetype<usize>(sk)
   skb.destructor = sock_rfree.index
   sk.sk_rmem_alloc += <i32>skb.truesize
-  sk_mem_charge(sk, <i32>skb.truesize)
+  if (sk_has_account(sk)) sk_mem_charge(sk, <i32>skb.truesize)
+}
+
+/** Has the socket's protocol an account of memory that it reserves from? */
+function sk_has_account(sk: sock): bool {
+  return sk.sk_prot <= PROT_TCP
 }
 
 /** Reserves memory in pages, as SO_MEMINFO shows it. */
@@ -322,6 +330,13 @@ export function sock_wmalloc(sk: sock, size: u32, headroom: u32, force: bool): s
  * An sk_buff or ERR_PTR: -EAGAIN says that the send buffer is full (an event follows when there is room).
  */
 export function sock_alloc_send_skb(sk: sock, size: u32, headroom: u32): usize {
+  return sock_alloc_send_pskb(sk, size, headroom, 0)
+}
+
+/**
+ * The same with data_len bytes more, which Linux lays on pages: they are charged as such, and lie in one piece here.
+ */
+export function sock_alloc_send_pskb(sk: sock, size: u32, headroom: u32, data_len: u32): usize {
   walk(FN_sock_alloc_send_pskb, 0)
   if (sk.sk_err) return <usize>sock_error(sk)
   if (sk.sk_shutdown & SEND_SHUTDOWN) return ERR_PTR(EPIPE)
@@ -329,8 +344,9 @@ export function sock_alloc_send_skb(sk: sock, size: u32, headroom: u32): usize {
     sk.sk_socket_flags |= SOCK_NOSPACE
     return ERR_PTR(EAGAIN)
   }
-  const skb = alloc_skb(size, headroom, sk.net, SKB_BORN_SENT)
+  const skb = alloc_skb(size + data_len, headroom, sk.net, SKB_BORN_SENT)
   if (changetype<usize>(skb) == 0) return ERR_PTR(ENOBUFS)
+  if (data_len) skb.truesize = alloc_truesize(size + headroom) + ((data_len + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
   skb_set_owner_w(skb, sk)
   return changetype<usize>(skb)
 }

@@ -6,10 +6,11 @@ import { ethhdr } from '../../include/headers.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { htons, ntohs } from '../../lib/byteorder.ts'
 import { walk } from '../../trace/trace.ts'
-import { FN_eth_header, FN_eth_type_trans } from '../../uapi/functions.ts'
-import { ETH_HLEN, ETH_P_802_2, ETH_P_802_3, ETH_P_802_3_MIN } from '../../uapi/if_ether.ts'
+import { FN_eth_header, FN_eth_header_parse, FN_eth_type_trans } from '../../uapi/functions.ts'
+import { ETH_ALEN, ETH_HLEN, ETH_P_802_2, ETH_P_802_3, ETH_P_802_3_MIN } from '../../uapi/if_ether.ts'
+import { IFF_LOOPBACK, IFF_NOARP } from '../../uapi/if.ts'
 import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST } from '../../uapi/in.ts'
-import { skb_push } from '../core/skbuff.ts'
+import { skb_mac_header, skb_push } from '../core/skbuff.ts'
 
 /** The six bytes of an address among eight. */
 const MAC_MASK: u64 = 0x0000ffffffffffff
@@ -50,7 +51,8 @@ export function eth_type_trans(skb: sk_buff, dev: net_device): u16 {
 
 /**
  * Puts an Ethernet header before the packet: type is in host order (below ETH_P_802_3_MIN: a length), addresses lie at
- * daddr and saddr (0: none yet, and the device's own). Answers ETH_HLEN, negative while there is no destination.
+ * daddr and saddr (0: none yet, and the device's own). Answers ETH_HLEN, negative while there is no destination
+ * (a device without ARP needs none: it is 0).
  */
 export function eth_header(skb: sk_buff, dev: net_device, type: u32, daddr: usize, saddr: usize, len: u32): i32 {
   walk(FN_eth_header, changetype<usize>(skb))
@@ -63,5 +65,12 @@ export function eth_header(skb: sk_buff, dev: net_device, type: u32, daddr: usiz
     return ETH_HLEN
   }
   memory.fill(changetype<usize>(eth), 0, 6)
-  return -(<i32>ETH_HLEN)
+  return dev.flags & (IFF_LOOPBACK | IFF_NOARP) ? ETH_HLEN : -(<i32>ETH_HLEN)
+}
+
+/** The sender's address of a frame, to 8 bytes at to (eth_header_parse). Its length. */
+export function eth_header_parse(skb: sk_buff, to: usize): u32 {
+  walk(FN_eth_header_parse, changetype<usize>(skb))
+  memory.copy(to, skb_mac_header(skb) + ETH_ALEN, ETH_ALEN)
+  return ETH_ALEN
 }

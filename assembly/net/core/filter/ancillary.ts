@@ -1,7 +1,7 @@
 // What programs read of a packet's metadata (SKF_AD_*). Mirrors convert_bpf_extensions of net/core/filter.c.
 
 import { net_device } from '../../../include/netdevice.ts'
-import { sk_buff } from '../../../include/skbuff.ts'
+import { sk_buff, skb_vlan_all } from '../../../include/skbuff.ts'
 import { ntohs } from '../../../lib/byteorder.ts'
 import { boot } from '../../../lib/boot.ts'
 import { get_random_u32 } from '../../../lib/random.ts'
@@ -28,8 +28,6 @@ import { skb_get_poff } from './payload.ts'
 /** Netlink attributes: length and type, then the value; the next begins at a multiple of 4. */
 const NLA_HDRLEN: i32 = 4
 const NLA_TYPE_MASK: u32 = 0x3fff
-/** vlan_tci holds a tag. */
-const VLAN_TAG_PRESENT: u32 = 0x1000
 
 /** The first attribute of a type in rem bytes at p; 0: there is none. */
 function nla_find(p: usize, rem: i32, type: u32): usize {
@@ -86,9 +84,9 @@ export function ancillary(skb: sk_buff, which: u32, a: u32, x: u32): u32 {
     case SKF_AD_ALU_XOR_X:
       return a ^ x
     case SKF_AD_VLAN_TAG:
-      return (<u32>skb.vlan_tci) & ~VLAN_TAG_PRESENT
+      return skb.vlan_tci
     case SKF_AD_VLAN_TAG_PRESENT:
-      return u32(skb.vlan_tci != 0)
+      return u32(skb_vlan_all(skb) != 0)
     case SKF_AD_PAY_OFFSET:
       return skb_get_poff(skb)
     case SKF_AD_RANDOM:

@@ -2,7 +2,7 @@
 // Left out: looking into GRE, PPPoE, and the headers of rings and bridges.
 
 import { IP_HEADER_MIN, IP_OFFSET_BE, ip_is_fragment, iphdr } from '../../../include/ip.ts'
-import { sk_buff } from '../../../include/skbuff.ts'
+import { sk_buff, skb_vlan_all } from '../../../include/skbuff.ts'
 import { ntohs } from '../../../lib/byteorder.ts'
 import {
   ETH_P_8021AD,
@@ -154,7 +154,7 @@ function dissect_network(skb: sk_buff, h: headers): u32 {
 
 /** Reads headers up to that of the transport protocol. False: they make no sense. */
 function dissect(skb: sk_buff, h: headers): bool {
-  const tagged = skb.vlan_tci != 0
+  const tagged = skb_vlan_all(skb) != 0
   h.at = skb_network_offset(skb)
   h.proto = ntohs(tagged ? skb.vlan_proto : skb.protocol)
   h.ip_proto = 0
