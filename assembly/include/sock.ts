@@ -197,6 +197,8 @@ export class sock {
   cork_saddr: u32
   cork_daddr: u32
   cork_dport: u32
+  /** Bytes of options: filters. */
+  sk_omem_alloc: u32
 }
 
 export const SOCK_SIZE: usize = (offsetof<sock>() + 15) & ~15

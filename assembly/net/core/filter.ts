@@ -11,6 +11,7 @@ import { SKB_DROP_REASON_SOCKET_FILTER } from '../../uapi/dropreason.ts'
 import { EINVAL, ENOENT, ENOMEM, EPERM } from '../../uapi/errno.ts'
 import { BPF_MAXINSNS } from '../../uapi/filter.ts'
 import { FN_sk_attach_filter, FN_sk_filter_trim_cap } from '../../uapi/functions.ts'
+import { filter_size, sk_filter_charge } from './filter/charge.ts'
 import { bpf_check_classic } from './filter/check.ts'
 import { filter_make, filter_put, first_step, original } from './filter/decode.ts'
 import { bpf_prog_run } from './filter/run.ts'
@@ -51,7 +52,11 @@ export function sk_attach_filter(sk: sock, ptr: usize, bytes: u32): i32 {
   walk(FN_sk_attach_filter, 0)
   const filter = filter_from_user(sk, ptr, bytes)
   if (IS_ERR(filter)) return PTR_ERR(filter)
-  filter_put(sk.sk_filter)
+  if (!sk_filter_charge(sk, changetype<sk_filter>(filter))) {
+    filter_put(filter)
+    return -ENOMEM
+  }
+  sk_filter_release(sk)
   sk.sk_filter = filter
   return 0
 }
@@ -66,6 +71,8 @@ export function sk_detach_filter(sk: sock): i32 {
 
 /** The socket has no program any more. */
 export function sk_filter_release(sk: sock): void {
+  if (sk.sk_filter == 0) return
+  sk.sk_omem_alloc -= filter_size(changetype<sk_filter>(sk.sk_filter))
   filter_put(sk.sk_filter)
   sk.sk_filter = 0
 }

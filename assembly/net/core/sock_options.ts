@@ -381,6 +381,7 @@ function sock_get_meminfo(sk: sock, ptr: usize, lenp: usize): i32 {
   store<i32>(OUT, sk.sk_wmem_alloc, 8)
   store<i32>(OUT, sk.sk_sndbuf, 12)
   store<i32>(OUT, sk.sk_forward_alloc, 16)
+  store<u32>(OUT, sk.sk_omem_alloc, 24)
   store<u32>(OUT, sk.backlog_len, 28)
   store<u32>(OUT, sk.sk_drops, 32)
   return answer(36, ptr, lenp)

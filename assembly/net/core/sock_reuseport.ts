@@ -18,6 +18,7 @@ import {
   FN_sk_reuseport_attach_filter,
 } from '../../uapi/functions.ts'
 import { filter_from_user } from './filter.ts'
+import { filter_size, optmem_max } from './filter/charge.ts'
 import { filter_put, first_step } from './filter/decode.ts'
 import { bpf_prog_run } from './filter/run.ts'
 import { skb_push } from './skbuff.ts'
@@ -152,7 +153,8 @@ export function sk_reuseport_attach_filter(sk: sock, ptr: usize, bytes: u32): i3
   walk(FN_sk_reuseport_attach_filter, 0)
   const prog = filter_from_user(sk, ptr, bytes)
   if (IS_ERR(prog)) return PTR_ERR(prog)
-  const err = reuseport_attach_prog(sk, prog)
+  const fits = filter_size(changetype<sk_filter>(prog)) <= optmem_max(sk)
+  const err = fits ? reuseport_attach_prog(sk, prog) : -ENOMEM
   if (err) filter_put(prog)
   return err
 }
