@@ -199,6 +199,9 @@ export class sock {
   cork_dport: u32
   /** Bytes of options: filters. */
   sk_omem_alloc: u32
+  /** UDP: UDP_ENCAP_*, 0: plain; and whether ESP is looked for (encap_rcv). */
+  encap_type: u32
+  encap_rcv: u32
 }
 
 export const SOCK_SIZE: usize = (offsetof<sock>() + 15) & ~15

@@ -1734,5 +1734,9 @@ export const FN_llc_rcv: u32 = 1693
 export const FN_ipv6_rcv: u32 = 1694
 export const FN_ip6_rcv_core: u32 = 1695
 
+// ESP in UDP
+export const FN_xfrm4_rcv_encap: u32 = 1696
+export const FN_xfrm4_udp_encap_rcv: u32 = 1697
+
 // The highest id.
-export const FN_MAX: u32 = 1695
+export const FN_MAX: u32 = 1697

@@ -343,6 +343,8 @@ export interface QueuedError {
   type: number
   code: number
   info?: number
+  /** Bytes before the extensions of RFC 4884, and their flags above (IP_RECVERR_RFC4884). */
+  data?: number
   offender?: string
 }
 

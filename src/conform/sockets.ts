@@ -100,13 +100,14 @@ function cmsgOf(read: Received): ReadCmsg | undefined {
 function errorOf(read: Received): ReadEntry['error'] {
   const { error } = read
   if (!error) return undefined
-  const { errno, origin, type, code, info, offender } = error
+  const { errno, origin, type, code, info, data, offender } = error
   return {
     errno: nameOfErrno(errno),
     origin: ORIGINS[String(origin)] ?? origin,
     type,
     code,
     ...(info !== 0 && { info }),
+    ...(data !== 0 && { data }),
     ...(offender !== undefined && { offender }),
   } as ReadEntry['error']
 }

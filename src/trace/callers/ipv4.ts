@@ -421,4 +421,6 @@ udp_v4_early_demux: ip_rcv_finish_core
 udp_v4_get_port: inet_autobind __inet_bind
 udp_v4_rehash: __ip4_datagram_connect
 udplite_err: icmp_socket_deliver
-udplite_rcv: ip_protocol_deliver_rcu`
+udplite_rcv: ip_protocol_deliver_rcu
+xfrm4_rcv_encap: xfrm4_udp_encap_rcv
+xfrm4_udp_encap_rcv: udp_queue_rcv_one_skb`

@@ -4,7 +4,7 @@
 import { icmphdr } from '../../../include/headers.ts'
 import { IP_HEADER_MIN, iphdr } from '../../../include/ip.ts'
 import { SKB_BORN_SENT, sk_buff } from '../../../include/skbuff.ts'
-import { INET_RECVERR, sock } from '../../../include/sock.ts'
+import { INET_RECVERR, INET_RECVERR_RFC4884, sock } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { FN_ip_icmp_error, FN_ip_local_error } from '../../../uapi/functions.ts'
@@ -21,6 +21,7 @@ import {
   skb_transport_header,
 } from '../../core/skbuff.ts'
 import { SKB_EXT_ERR, sock_queue_err_skb } from '../../core/sock.ts'
+import { ip_icmp_error_rfc4884 } from './rfc4884.ts'
 
 const DADDR: usize = offsetof<iphdr>('daddr')
 
@@ -56,6 +57,7 @@ export function ip_icmp_error(sk: sock, skb: sk_buff, err: i32, port: u32, info:
   serr.ee_type = changetype<icmphdr>(icmp).type
   serr.ee_code = changetype<icmphdr>(icmp).code
   skb_pull(clone, <u32>(payload - clone.data))
+  if (sk.inet_flags & INET_RECVERR_RFC4884) serr.ee_data = ip_icmp_error_rfc4884(clone)
   skb_reset_transport_header(clone)
   if (sock_queue_err_skb(sk, clone)) kfree_skb_reason(clone, SKB_DROP_REASON_NOT_SPECIFIED, by)
 }

@@ -73,7 +73,7 @@ export function udp_err(skb: sk_buff, info: u32): void {
   const type = <u32>icmp.type
   const code = <u32>icmp.code
   const err = errno_of(sk, skb, type, code, info)
-  if (err == 0) return
+  if (err == 0 || sk.encap_type) return // a tunnel's socket sends for others
   if (sk.inet_flags & INET_RECVERR) ip_icmp_error(sk, skb, err, port, info, transport + UDP_HLEN, FN___udp4_lib_err)
   else if (!is_hard(type, code) || sk.sk_state != <u8>TCP_ESTABLISHED) return
   sk.sk_err = err

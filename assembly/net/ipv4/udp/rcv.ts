@@ -1,5 +1,5 @@
 // UDP input: from the network layer into a socket's queue. Mirrors the receive side of net/ipv4/udp.c.
-// Left out: UDP-Lite, encapsulation, XFRM. Read first: RFC 768, RFC 1122 4.1.
+// Left out: UDP-Lite, tunnels. Read first: RFC 768, RFC 1122 4.1.
 
 import { SLOT_ICMP_SEND, slot_get } from '../../../lib/boot.ts'
 import { ntohs } from '../../../lib/byteorder.ts'
@@ -44,6 +44,7 @@ import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../../uapi/rtnetlink.ts'
 import {
   UDP_MIB_CSUMERRORS,
   UDP_MIB_IGNOREDMULTI,
+  UDP_MIB_INDATAGRAMS,
   UDP_MIB_INERRORS,
   UDP_MIB_NOPORTS,
   UDP_MIB_RCVBUFERRORS,
@@ -68,6 +69,7 @@ import {
 import { NO_SOCK, sk_mem_charge, sk_receive_queue, sock_def_readable } from '../../core/sock.ts'
 import { ipv4_pktinfo_prepare } from '../ip_sockglue/pktinfo.ts'
 import { inet_iif } from '../route/iif.ts'
+import { xfrm4_udp_encap_rcv } from '../xfrm4_input.ts'
 import { udp_hashslot } from './hash.ts'
 import { __udp4_lib_lookup, __udp_is_mcast_sock } from './lookup.ts'
 
@@ -163,6 +165,7 @@ const QUEUE_WALK: usize = memory.data<u32>([
   FN___udp_enqueue_schedule_skb,
   0,
 ])
+const FILTERED: usize = 8
 const QUEUED: usize = 12
 
 /**
@@ -171,8 +174,6 @@ const QUEUED: usize = 12
  */
 function udp_filter(sk: sock, skb: sk_buff): bool {
   const p = changetype<usize>(skb)
-  walk(FN_udp_queue_rcv_skb, p)
-  walk(FN_udp_queue_rcv_one_skb, p)
   const owner = changetype<net>(sk.net)
   const bad = udp_lib_checksum_complete(skb)
   const reason = bad ? SKB_DROP_REASON_UDP_CSUM : sk_filter_trim_cap(sk, skb, UDP_HLEN)
@@ -187,14 +188,40 @@ function udp_filter(sk: sock, skb: sk_buff): bool {
   return false
 }
 
+/** Does the datagram go on to a socket that takes ESP? What is that, or has a wrong checksum, is gone. */
+function udp_encap(sk: sock, skb: sk_buff): bool {
+  const owner = changetype<net>(sk.net)
+  if (udp_lib_checksum_complete(skb)) {
+    sk.sk_drops += 1
+    mib_inc(owner, UDP_MIB_CSUMERRORS)
+    mib_inc(owner, UDP_MIB_INERRORS)
+    kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM, FN_udp_queue_rcv_one_skb)
+    return false
+  }
+  if (xfrm4_udp_encap_rcv(skb)) return true
+  mib_inc(owner, UDP_MIB_INDATAGRAMS)
+  return false
+}
+
+/** Do encapsulation and the program of a socket that has one leave the datagram to be queued? False: it is gone. */
+function udp_admits(sk: sock, skb: sk_buff): bool {
+  const p = changetype<usize>(skb)
+  walk(FN_udp_queue_rcv_skb, p)
+  walk(FN_udp_queue_rcv_one_skb, p)
+  if (sk.encap_type && sk.encap_rcv && !udp_encap(sk, skb)) return false
+  if (sk.sk_filter) return udp_filter(sk, skb)
+  walk_all(QUEUE_WALK + FILTERED, p)
+  return true
+}
+
 /**
  * One datagram for one socket.
  *
  * Uses: data at the UDP header, dst. Sets: data behind it. Next: the socket's queue, or it is dropped.
  */
 function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
-  if (sk.sk_filter == 0) walk_all(QUEUE_WALK, changetype<usize>(skb))
-  else if (!udp_filter(sk, skb)) return
+  if (((<u32>sk.sk_filter) | sk.encap_type) == 0) walk_all(QUEUE_WALK, changetype<usize>(skb))
+  else if (!udp_admits(sk, skb)) return
   udp_csum_pull_header(skb)
   ipv4_pktinfo_prepare(sk, skb)
   if (sk.inet_daddr) sk.sk_incoming_cpu = <i32>boot.cpu
