@@ -4,11 +4,15 @@
 /** sk_flags (enum sock_flags, a selection) */
 export const SOCK_DEAD: u32 = 1
 export const SOCK_DONE: u32 = 2
+export const SOCK_DBG: u32 = 4
 export const SOCK_KEEPOPEN: u32 = 8
 export const SOCK_BROADCAST: u32 = 64
-export const SOCK_TIMESTAMP: u32 = 128
+export const SOCK_RCVTSTAMP: u32 = 128
 export const SOCK_RCVTSTAMPNS: u32 = 256
+/** Packets are stamped because of it: see boot.netstamp_needed. */
+export const SOCK_TIMESTAMP: u32 = 512
 export const SOCK_RXQ_OVFL: u32 = 1024
+export const SOCK_TXTIME: u32 = 2048
 export const SOCK_NO_CHECK_TX: u32 = 4096
 export const SOCK_LOCALROUTE: u32 = 8192
 export const SOCK_ZEROCOPY: u32 = 16384
@@ -134,6 +138,8 @@ export class sock {
   sk_rmem_alloc: i32
   sk_wmem_alloc: i32
   sk_forward_alloc: i32
+  /** Bytes that options hold: memberships and their sources, filters. */
+  sk_omem_alloc: u32
   sk_rcvbuf: i32
   sk_sndbuf: i32
   sk_rcvlowat: i32
@@ -147,10 +153,13 @@ export class sock {
   sk_tsflags: u32
   sk_tskey: u32
   sk_stamp: u64
-  /** In ns of virtual time, -1 (all ones): for ever. */
+  /** In ticks; MAX_SCHEDULE_TIMEOUT: for ever. */
   sk_rcvtimeo: u64
   sk_sndtimeo: u64
-  sk_lingertime: u32
+  sk_lingertime: u64
+  /** SO_TXTIME. */
+  sk_clockid: i32
+  sk_txtime_flags: u32
   sk_uid: u32
   sk_txhash: u32
   sk_filter: usize
@@ -197,8 +206,6 @@ export class sock {
   cork_saddr: u32
   cork_daddr: u32
   cork_dport: u32
-  /** Bytes of options: filters. */
-  sk_omem_alloc: u32
   /** UDP: UDP_ENCAP_*, 0: plain; and whether ESP is looked for (encap_rcv). */
   encap_type: u32
   encap_rcv: u32
@@ -221,7 +228,12 @@ export const SOCK_SELECT_ERRQUEUE: u32 = 1 << 18
 export const SOCK_RCVMARK: u32 = 1 << 19
 export const SOCK_RCVPRIORITY: u32 = 1 << 20
 export const SOCK_TSTAMP_NEW: u32 = 1 << 22
-export const SOCK_TXREHASH_OFF: u32 = 1 << 23
+export const SOCK_TIMESTAMPING_RX_SOFTWARE: u32 = 1 << 24
+/** SO_TIMESTAMPING asks for software's stamps. */
+export const SOCK_TIMESTAMPING: u32 = 1 << 25
+export const SOCK_WIFI_STATUS: u32 = 1 << 26
+export const SOCK_NOFCS: u32 = 1 << 27
+export const SOCK_PREFER_BUSY_POLL: u32 = 1 << 28
 
 /** sk_reuse */
 export const SK_NO_REUSE: u32 = 0

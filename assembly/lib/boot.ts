@@ -121,6 +121,8 @@ export class boot_block {
   sock_count: u32
   /** The identifier that a ping socket was given last. */
   ping_port_rover: u32
+  /** Sockets that want packets stamped as they come (net/core/sock_times.ts). */
+  netstamp_needed: u32
 }
 
 export const BOOT: usize = memory.data(1024, 64)

@@ -7,7 +7,7 @@ import { SOCKADDR_LL_SIZE } from '../include/packet.ts'
 import { PROT_PACKET, PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
 import { COST_SYSCALL, charge } from '../kernel/cost.ts'
 import { walk } from '../trace/trace.ts'
-import { EAFNOSUPPORT, EBADF, EINVAL, EOPNOTSUPP } from '../uapi/errno.ts'
+import { EAFNOSUPPORT, EBADF, EINVAL, ENOTCONN, EOPNOTSUPP } from '../uapi/errno.ts'
 import {
   FN___sock_release,
   FN___sys_bind,
@@ -41,10 +41,11 @@ import {
   FN_sock_poll,
   FN_sock_recvmsg,
 } from '../uapi/functions.ts'
-import { AF_INET, AF_PACKET, SOCK_STREAM, SOL_SOCKET } from '../uapi/socket.ts'
+import { AF_INET, AF_PACKET, SOCK_STREAM, SOL_SOCKET, SO_PEERNAME } from '../uapi/socket.ts'
 import { datagram_poll } from './core/datagram.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
-import { sock_getsockopt, sock_setsockopt } from './core/sock_options.ts'
+import { sock_getsockopt } from './core/sock_getsockopt.ts'
+import { sock_setsockopt } from './core/sock_options.ts'
 import {
   inet_bind,
   inet_create,
@@ -192,16 +193,6 @@ export function sys_setsockopt(handle: u32, level: u32, name: u32, ptr: usize, l
   return is_packet(sk) ? packet_setsockopt(sk, level, name, ptr, len) : inet_setsockopt(sk, level, name, ptr, len)
 }
 
-/** Answers an option's value to ptr; lenp: the room there, then its length. 0 or -errno. */
-export function sys_getsockopt(handle: u32, level: u32, name: u32, ptr: usize, lenp: usize): i32 {
-  const sk = begin(handle, FN___x64_sys_getsockopt, FN___sys_getsockopt)
-  if (bad(sk)) return -EBADF
-  walk(FN_do_sock_getsockopt, 0)
-  if (level == SOL_SOCKET) return sock_getsockopt(sk, name, ptr, lenp)
-  walk(FN_sock_common_getsockopt, 0)
-  return is_packet(sk) ? packet_getsockopt(sk, level, name, ptr, lenp) : inet_getsockopt(sk, level, name, ptr, lenp)
-}
-
 const NAME: usize = memory.data(SOCKADDR_LL_SIZE, 16)
 
 /** The name at NAME. Its length, or -errno. */
@@ -209,6 +200,27 @@ function name_of(sk: sock, peer: bool): i32 {
   if (is_packet(sk)) return packet_getname(sk, NAME, peer)
   const err = inet_getname(sk, NAME, peer)
   return err ? err : SOCKADDR_IN_SIZE
+}
+
+/** SO_PEERNAME: as much of the peer's name as there is room for, which may not be more than it has. */
+function peername(sk: sock, ptr: usize, lenp: usize): i32 {
+  const room = load<i32>(lenp)
+  if (room < 0) return -EINVAL
+  const len = name_of(sk, true)
+  if (len < 0) return -ENOTCONN
+  if (room > len) return -EINVAL
+  memory.copy(ptr, NAME, room)
+  return 0
+}
+
+/** Answers an option's value to ptr; lenp: the room there, then its length. 0 or -errno. */
+export function sys_getsockopt(handle: u32, level: u32, name: u32, ptr: usize, lenp: usize): i32 {
+  const sk = begin(handle, FN___x64_sys_getsockopt, FN___sys_getsockopt)
+  if (bad(sk)) return -EBADF
+  walk(FN_do_sock_getsockopt, 0)
+  if (level == SOL_SOCKET) return name == SO_PEERNAME ? peername(sk, ptr, lenp) : sock_getsockopt(sk, name, ptr, lenp)
+  walk(FN_sock_common_getsockopt, 0)
+  return is_packet(sk) ? packet_getsockopt(sk, level, name, ptr, lenp) : inet_getsockopt(sk, level, name, ptr, lenp)
 }
 
 function answer_name(sk: sock, ptr: usize, lenp: usize, peer: bool): i32 {

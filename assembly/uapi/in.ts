@@ -96,6 +96,8 @@ export const ICMP_FILTER: u32 = 1
 
 // SOL_UDP, and the kinds of UDP_ENCAP
 export const UDP_CORK: u32 = 1
+export const UDPLITE_SEND_CSCOV: u32 = 10
+export const UDPLITE_RECV_CSCOV: u32 = 11
 export const UDP_ENCAP: u32 = 100
 export const UDP_NO_CHECK6_TX: u32 = 101
 export const UDP_NO_CHECK6_RX: u32 = 102

@@ -141,16 +141,26 @@ const PMTU_WORDS = ['DONT', 'WANT', 'DO', 'PROBE', 'INTERFACE', 'OMIT']
 /** All options by name. */
 export const OPTION_NAMES: readonly string[] = [...OPTIONS.keys()]
 
+/** An option by its C name, or by level and number: then its values are bytes. */
+export type OptionName = string | readonly [level: number, name: number]
+
 /** Level, number and kind of an option. ENOPROTOOPT for a name that Linux does not have. */
-export function optionOf(name: string, syscall: string): Option {
+export function optionOf(name: OptionName, syscall: string): Option {
+  if (typeof name !== 'string') {
+    const [level, number] = [...name].map((part) => integer(part, -2147483648, 4294967295, 'level and number', syscall))
+    const filter = level === socketNumbers.SOL_SOCKET && number === socketNumbers.SO_GET_FILTER
+    return { level: level!, name: number!, kind: filter ? 'filter' : 'bytes' }
+  }
   const found = OPTIONS.get(name)
   if (!found)
     throw systemError('ENOPROTOOPT', syscall, `'${name}' is no option by its C name, such as SO_RCVBUF or IP_TTL`)
   return found
 }
 
-/** Largest value that is written or read: a filter of one instruction more than there may be. */
+/** Most bytes that are read of an option: a filter of one instruction more than there may be. */
 export const OPTION_ROOM = 8 * 4097
+/** Most that an option without a length of its own has. */
+export const OPTION_LEAST = 64
 
 function words(...values: number[]): Uint8Array<ArrayBuffer> {
   const out = new DataView(new ArrayBuffer(4 * values.length))

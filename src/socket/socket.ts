@@ -15,7 +15,7 @@ import {
 } from '../wasm/encode.ts'
 import { invalid, isSystemError } from '../wasm/errors.ts'
 import type { SendCmsg } from './cmsg.ts'
-import type { OptionValue } from './options.ts'
+import type { OptionName, OptionValue } from './options.ts'
 import * as calls from './syscalls.ts'
 import type { MsgFlag, Received, SocketAt } from './syscalls.ts'
 
@@ -165,14 +165,18 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
     }
   }
 
-  /** By C name. ENOPROTOOPT, EINVAL, ENODEV. */
-  setsockopt(option: string, value: OptionValue): this {
+  /** By C name, or [level, number]; bytes are passed as they are. ENOPROTOOPT, EINVAL, ENODEV. */
+  setsockopt(option: OptionName, value: OptionValue): this {
     calls.setsockopt(this.at, option, value)
     return this
   }
 
-  getsockopt(option: string): number | string | number[] | Uint8Array {
-    return calls.getsockopt(this.at, option)
+  /** The value of an option. ENOPROTOOPT, EINVAL. */
+  getsockopt(option: OptionName): number | string | number[] | Uint8Array
+  /** Its bytes as the kernel answers them into that much room, or into a copy of a buffer. */
+  getsockopt(option: OptionName, room: number | Uint8Array): Uint8Array
+  getsockopt(option: OptionName, room?: number | Uint8Array): number | string | number[] | Uint8Array {
+    return calls.getsockopt(this.at, option, room)
   }
 
   getsockname(): Name {

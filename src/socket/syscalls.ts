@@ -13,6 +13,7 @@ import {
   type LinkAddress,
   type LinkName,
   SOCKADDR_IN_SIZE,
+  integer,
   readSockaddrIn,
   readSockaddrLl,
   writeSockaddrIn,
@@ -20,7 +21,16 @@ import {
 } from '../wasm/encode.ts'
 import { checked, invalid } from '../wasm/errors.ts'
 import { type DecodedCmsg, type SendCmsg, decodeCmsg, encodeCmsg } from './cmsg.ts'
-import { type OptionValue, OPTION_ROOM, decodeOption, encodeOption, optionLength, optionOf } from './options.ts'
+import {
+  type OptionName,
+  type OptionValue,
+  OPTION_LEAST,
+  OPTION_ROOM,
+  decodeOption,
+  encodeOption,
+  optionLength,
+  optionOf,
+} from './options.ts'
 
 /** Places in the call buffer. */
 const MSGHDR = 0
@@ -178,30 +188,47 @@ export function recvmsg(at: SocketAt, max: number, flags: readonly string[]): Re
 }
 
 /** ENOPROTOOPT, EINVAL, ENODEV, EADDRNOTAVAIL. */
-export function setsockopt(at: SocketAt, option: string, value: OptionValue): void {
+export function setsockopt(at: SocketAt, option: OptionName, value: OptionValue): void {
   const { machine, handle } = at
   const { level, name, kind } = optionOf(option, 'setsockopt')
-  const bytes = encodeOption(option, kind, value, indexOf(at, 'setsockopt'))
-  if (bytes.length > OPTION_ROOM) throw invalid('setsockopt', `${option}: the value is too long`)
+  const bytes = encodeOption(String(option), kind, value, indexOf(at, 'setsockopt'))
   inProcess(machine, () => {
     const { core } = machine
-    core.memory.write(core.callBuffer, bytes)
-    checked(core.exports.sys_setsockopt(handle, level, name, core.callBuffer, bytes.length), 'setsockopt', option)
+    const { memory, callBuffer: buffer } = core
+    // No option reads more than it may; what a short value leaves of an old one is cleared all the same.
+    memory.fill(buffer, OPTION_LEAST)
+    memory.write(buffer, bytes.subarray(0, core.halfBuffer))
+    checked(core.exports.sys_setsockopt(handle, level, name, buffer, bytes.length), 'setsockopt', String(option))
   })
 }
 
-export function getsockopt({ machine, handle }: SocketAt, option: string): number | string | number[] | Uint8Array {
+/** What getsockopt wrote: up to room bytes. What a buffer holds before the call is an argument of some options. */
+function readOption(at: SocketAt, option: OptionName, given: Uint8Array | number): Uint8Array<ArrayBuffer> {
+  const { machine, handle } = at
   const { level, name, kind } = optionOf(option, 'getsockopt')
+  const room = typeof given === 'number' ? integer(given, -2147483648, 2147483647, 'room', 'getsockopt') : given.length
   return inProcess(machine, () => {
     const { core } = machine
     const { memory, callBuffer: buffer } = core
-    memory.fill(buffer, OPTION_ROOM)
     const lengthAt = buffer + OPTION_ROOM
-    memory.writeU32(lengthAt, optionLength(kind))
-    checked(core.exports.sys_getsockopt(handle, level, name, buffer, lengthAt), 'getsockopt', option)
+    memory.fill(buffer, room > OPTION_LEAST ? OPTION_ROOM : OPTION_LEAST)
+    if (typeof given !== 'number') memory.write(buffer, given.subarray(0, OPTION_ROOM))
+    memory.writeU32(lengthAt, Math.min(room, OPTION_ROOM))
+    checked(core.exports.sys_getsockopt(handle, level, name, buffer, lengthAt), 'getsockopt', String(option))
     const length = memory.readU32(lengthAt)
-    return decodeOption(kind, memory.slice(buffer, kind === 'filter' ? 8 * length : length))
+    return memory.slice(buffer, kind === 'filter' ? 8 * length : length)
   })
+}
+
+/** The value; with room (bytes at most, or a buffer that says more), its bytes as they lie. */
+export function getsockopt(
+  at: SocketAt,
+  option: OptionName,
+  room?: Uint8Array | number,
+): number | string | number[] | Uint8Array {
+  if (room !== undefined) return readOption(at, option, room)
+  const { kind } = optionOf(option, 'getsockopt')
+  return decodeOption(kind, readOption(at, option, optionLength(kind)))
 }
 
 /** What a socket is called: an endpoint, of a packet socket a link address. */

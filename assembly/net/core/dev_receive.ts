@@ -4,6 +4,7 @@
 import { net } from '../../include/net_namespace.ts'
 import { PTYPE_ARP, PTYPE_IP, PTYPE_SHARED, dev_stats, net_device, packet_type } from '../../include/netdevice.ts'
 import { SKB_ENDED_ABSORBED, sk_buff, skb_vlan_all } from '../../include/skbuff.ts'
+import { boot } from '../../lib/boot.ts'
 import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_IPV6DISABLED,
@@ -242,6 +243,11 @@ function receive_others(skb: sk_buff, owner: net, dev: net_device): u32 {
   return 0
 }
 
+/** Some socket wants to know when packets came: now, unless somebody has stamped it. */
+function net_timestamp_check(skb: sk_buff): void {
+  if (boot.netstamp_needed && skb.tstamp == 0) skb.tstamp = boot.now
+}
+
 /**
  * Taps and protocol handlers get their references; what is left goes to IP or ARP.
  *
@@ -259,7 +265,8 @@ export function __netif_receive_skb_core(skb: sk_buff): u32 {
   skb.skb_iif = dev.ifindex
   this_softnet().processed += 1
 
-  const handlers = owner.ptype_all | dev.ptype_all | owner.ptype_base | dev.ptype_specific
+  const handlers = owner.ptype_all | dev.ptype_all | owner.ptype_base | dev.ptype_specific | boot.netstamp_needed
   if ((handlers | skb_vlan_all(skb) | ((<u32>skb.protocol) ^ P_IP)) == 0) return PTYPE_IP // nobody else wants it
+  net_timestamp_check(skb)
   return receive_others(skb, owner, dev)
 }

@@ -48,7 +48,7 @@ import {
   FN_sock_wfree,
 } from '../../uapi/functions.ts'
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
-import { SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
+import { SYSCTL_CORE_OPTMEM_MAX, SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
 import { dst_check, dst_release } from './dst.ts'
 import { sk_filter_release, sk_filter_trim_cap } from './filter.ts'
 import { reuseport_detach_sock } from './sock_reuseport.ts'
@@ -63,6 +63,7 @@ import {
   skb_dst_force,
   skb_orphan,
 } from './skbuff.ts'
+import { MAX_SCHEDULE_TIMEOUT, sock_stamps_end } from './sock_times.ts'
 
 export const NO_SOCK: sock = changetype<sock>(0)
 
@@ -168,8 +169,8 @@ function sock_init_data(sk: sock, net: net): void {
   sk.sk_rcvlowat = 1
   sk.sk_peek_off = -1
   sk.sk_incoming_cpu = -1
-  sk.sk_rcvtimeo = u64.MAX_VALUE
-  sk.sk_sndtimeo = u64.MAX_VALUE
+  sk.sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT
+  sk.sk_sndtimeo = MAX_SCHEDULE_TIMEOUT
   sk.sk_pacing_rate = u64.MAX_VALUE
   sk.sk_refcnt = 1
 }
@@ -201,6 +202,7 @@ function sk_free(sk: sock): void {
   dst_release(sk.sk_rx_dst)
   sk_filter_release(sk)
   if (sk.sk_reuseport_cb) reuseport_detach_sock(sk)
+  sock_stamps_end(sk)
   kfree(sk.inet_opt, sk.inet_opt_size)
   kmem_cache_free(CACHE_SOCK, changetype<usize>(sk))
 }
@@ -315,6 +317,23 @@ export function sk_mem_charge(sk: sock, size: i32): void {
 /** Gives back whole pages. */
 export function sk_mem_uncharge(sk: sock, size: i32): void {
   sk.sk_forward_alloc = (sk.sk_forward_alloc + size) & (SK_MEM_QUANTUM - 1)
+}
+
+/**
+ * Memory for an option, zeroed: size bytes here, charge bytes in Linux, which net.core.optmem_max bounds. 0: there is none.
+ */
+export function sock_kmalloc(sk: sock, size: usize, charge: u32): usize {
+  const most = <u32>sysctl(changetype<net>(sk.net), SYSCTL_CORE_OPTMEM_MAX)
+  if (charge > most || sk.sk_omem_alloc + charge >= most) return 0
+  const p = kzalloc(size)
+  if (p) sk.sk_omem_alloc += charge
+  return p
+}
+
+export function sock_kfree_s(sk: sock, p: usize, size: usize, charge: u32): void {
+  if (p == 0) return
+  kfree(p, size)
+  sk.sk_omem_alloc -= charge
 }
 
 /** A packet of up to size bytes behind headroom that the socket is charged for. NO_SKB: no room in its buffer, or no memory. */

@@ -8,9 +8,10 @@ import {
   DROPCOUNT_CB,
   SOCK_RCVMARK,
   SOCK_RCVPRIORITY,
+  SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
-  SOCK_TIMESTAMP,
+  SOCK_TIMESTAMPING,
   SOCK_TSTAMP_NEW,
   msghdr,
   sock,
@@ -19,10 +20,14 @@ import { EINVAL } from '../../uapi/errno.ts'
 import {
   SCM_CREDENTIALS,
   SCM_RIGHTS,
+  SOF_TIMESTAMPING_OPT_RX_FILTER,
+  SOF_TIMESTAMPING_RX_SOFTWARE,
   SOL_SOCKET,
   SO_MARK,
   SO_PRIORITY,
   SO_RXQ_OVFL,
+  SO_TIMESTAMPING_NEW,
+  SO_TIMESTAMPING_OLD,
   SO_TIMESTAMPNS_NEW,
   SO_TIMESTAMPNS_OLD,
   SO_TIMESTAMP_NEW,
@@ -35,12 +40,18 @@ import {
   CMSG_NXTHDR,
   CMSG_OK,
   cmsghdr,
+  put_cmsg,
   put_cmsg_time,
   put_cmsg_u32,
 } from './scm.ts'
 
-/** Options that bring a control message of this level. */
-export const SOCK_CMSG_FLAGS: u32 = SOCK_TIMESTAMP | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY
+/** Options that bring a time, and those that bring any control message of this level. */
+export const SOCK_STAMP_FLAGS: u32 = SOCK_RCVTSTAMP | SOCK_TIMESTAMPING
+export const SOCK_CMSG_FLAGS: u32 = SOCK_STAMP_FLAGS | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY
+
+/** struct scm_timestamping */
+const STAMPS: usize = memory.data(48, 16)
+const STAMPS_SIZE: u32 = 48
 
 /** A message of this level. 0 or -EINVAL. */
 export function __sock_cmsg_send(cmsg: cmsghdr, sockc: sockcm_cookie): i32 {
@@ -65,21 +76,37 @@ export function sock_cmsg_send(msg: msghdr, sockc: sockcm_cookie): i32 {
   return 0
 }
 
+/** SCM_TIMESTAMPING: three stamps, of which the hardware's two are never there. */
+function put_timestamping(msg: msghdr, sk: sock, skb: sk_buff): void {
+  const flags = sk.sk_tsflags
+  const wanted = flags & SOF_TIMESTAMPING_RX_SOFTWARE || !(flags & SOF_TIMESTAMPING_OPT_RX_FILTER)
+  if (skb.tstamp == 0 || !wanted) return
+  memory.fill(STAMPS, 0, STAMPS_SIZE)
+  store<u64>(STAMPS, skb.tstamp / 1000000000)
+  store<u64>(STAMPS, skb.tstamp % 1000000000, 8)
+  const name = sk.sk_flags & SOCK_TSTAMP_NEW ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD
+  put_cmsg(msg, SOL_SOCKET, name, STAMPS_SIZE, STAMPS)
+}
+
 /** When it came: now, if nobody stamped it. */
 export function sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
-  const time = skb.tstamp ? skb.tstamp : boot.now
-  const modern = (sk.sk_flags & SOCK_TSTAMP_NEW) != 0
-  if (sk.sk_flags & SOCK_RCVTSTAMPNS) {
-    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, time, 1)
-  } else {
-    put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, time, 1000)
+  const flags = sk.sk_flags
+  if (flags & SOCK_RCVTSTAMP) {
+    if (skb.tstamp == 0) skb.tstamp = boot.now
+    const modern = (flags & SOCK_TSTAMP_NEW) != 0
+    if (flags & SOCK_RCVTSTAMPNS) {
+      put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, skb.tstamp, 1)
+    } else {
+      put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, skb.tstamp, 1000)
+    }
   }
+  if (flags & SOCK_TIMESTAMPING) put_timestamping(msg, sk, skb)
 }
 
 /** What the SOL_SOCKET options ask for. */
 export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
   const flags = sk.sk_flags
-  if (flags & SOCK_TIMESTAMP) sock_recv_timestamp(msg, sk, skb)
+  if (flags & SOCK_STAMP_FLAGS) sock_recv_timestamp(msg, sk, skb)
   if (flags & SOCK_RXQ_OVFL) {
     const drops = load<u32>(changetype<usize>(skb) + SKB_CB + DROPCOUNT_CB)
     if (drops) put_cmsg_u32(msg, SOL_SOCKET, SO_RXQ_OVFL, drops)

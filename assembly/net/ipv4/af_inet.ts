@@ -67,6 +67,7 @@ import {
   SOL_IP,
   SOL_RAW,
   SOL_UDP,
+  SOL_UDPLITE,
 } from '../../uapi/socket.ts'
 import { SYSCTL_IP_NO_PMTU_DISC } from '../../uapi/sysctl.ts'
 import { datagram_poll } from '../core/datagram.ts'
@@ -273,7 +274,7 @@ export function inet_poll(sk: sock): u32 {
 export function inet_setsockopt(sk: sock, level: u32, name: u32, ptr: usize, len: u32): i32 {
   if (sk.sk_prot == PROT_UDP) walk(FN_udp_setsockopt, 0)
   if (level == SOL_IP) return ip_setsockopt(sk, name, ptr, len)
-  if (level == SOL_UDP && sk.sk_prot == PROT_UDP) return udp_setsockopt(sk, name, ptr, len)
+  if ((level == SOL_UDP || level == SOL_UDPLITE) && sk.sk_prot == PROT_UDP) return udp_setsockopt(sk, name, ptr, len)
   if (level == SOL_RAW && sk.sk_prot == PROT_RAW) return raw_setsockopt(sk, name, ptr, len)
   return -ENOPROTOOPT
 }
@@ -282,7 +283,7 @@ export function inet_setsockopt(sk: sock, level: u32, name: u32, ptr: usize, len
 export function inet_getsockopt(sk: sock, level: u32, name: u32, ptr: usize, lenp: usize): i32 {
   if (sk.sk_prot == PROT_UDP) walk(FN_udp_getsockopt, 0)
   if (level == SOL_IP) return ip_getsockopt(sk, name, ptr, lenp)
-  if (level == SOL_UDP && sk.sk_prot == PROT_UDP) return udp_getsockopt(sk, name, ptr, lenp)
+  if ((level == SOL_UDP || level == SOL_UDPLITE) && sk.sk_prot == PROT_UDP) return udp_getsockopt(sk, name, ptr, lenp)
   if (level == SOL_RAW && sk.sk_prot == PROT_RAW) return raw_getsockopt(sk, name, ptr, lenp)
   return -EOPNOTSUPP
 }

@@ -16,7 +16,6 @@ import { ipv4_is_multicast } from '../../include/ip.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
 import { in_device, net_device } from '../../include/netdevice.ts'
 import { sock } from '../../include/sock.ts'
-import { kfree, kmalloc, kzalloc } from '../../lib/arena.ts'
 import { ntohl } from '../../lib/byteorder.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
@@ -35,6 +34,7 @@ import { MCAST_EXCLUDE, MCAST_INCLUDE } from '../../uapi/in.ts'
 import { SYSCTL_IGMP_MAX_MEMBERSHIPS, SYSCTL_IGMP_MAX_MSF } from '../../uapi/sysctl.ts'
 import { NO_DEVICE, __dev_get_by_index } from '../core/dev.ts'
 import { dst_release } from '../core/dst.ts'
+import { sock_kfree_s, sock_kmalloc } from '../core/sock.ts'
 import { __ip_dev_find } from './devinet.ts'
 import { ____ip_mc_inc_group, ip_mc_add_src, ip_mc_dec_group, ip_mc_del_src } from './igmp.ts'
 import { ip_route_output_key } from './route/output.ts'
@@ -44,6 +44,12 @@ const FL4: usize = memory.data(64, 16)
 const SOURCE: usize = memory.data(4, 4)
 /** A list of sources grows by so many. */
 const IP_SFBLOCK: u32 = 10
+/** What Linux charges for a membership, and for a list of so many sources. */
+const SOCKLIST_CHARGE: u32 = 48
+
+function list_charge(max: u32): u32 {
+  return 24 + (max << 2)
+}
 
 const NO_IN_DEVICE: in_device = changetype<in_device>(0)
 
@@ -104,10 +110,10 @@ export function __ip_mc_join_group(sk: sock, imr: ip_mreqn, mode: u32): i32 {
   let count = 0
   for (let p = sk.mc_list; p; p = changetype<ip_mc_socklist>(p).next_rcu) count++
   if (count >= sysctl(owner, SYSCTL_IGMP_MAX_MEMBERSHIPS)) return -ENOBUFS
-  const p = kzalloc(IP_MC_SOCKLIST_SIZE)
+  const p = sock_kmalloc(sk, IP_MC_SOCKLIST_SIZE, SOCKLIST_CHARGE)
   if (p == 0) return -ENOBUFS
   if (____ip_mc_inc_group(in_dev, imr.imr_multiaddr, mode) < 0) {
-    kfree(p, IP_MC_SOCKLIST_SIZE)
+    sock_kfree_s(sk, p, IP_MC_SOCKLIST_SIZE, SOCKLIST_CHARGE)
     return -ENOMEM
   }
   const iml = changetype<ip_mc_socklist>(p)
@@ -131,8 +137,25 @@ export function ip_mc_join_group_ssm(sk: sock, imr: ip_mreqn, mode: u32): i32 {
   return __ip_mc_join_group(sk, imr, mode)
 }
 
+/** A list with room for max sources, and those of another (0: none). 0: out of memory. */
+function new_list(sk: sock, max: u32, from: usize): usize {
+  const list = sock_kmalloc(sk, ip_sf_socklist_size(max), list_charge(max))
+  if (list == 0) return 0
+  const count: u32 = from ? changetype<ip_sf_socklist>(from).sl_count : 0
+  changetype<ip_sf_socklist>(list).sl_max = max
+  changetype<ip_sf_socklist>(list).sl_count = count
+  if (count) memory.copy(list + IP_SF_ADDRS, from + IP_SF_ADDRS, (<usize>count) << 2)
+  return list
+}
+
+function free_list(sk: sock, list: usize): void {
+  if (list == 0) return
+  const max = changetype<ip_sf_socklist>(list).sl_max
+  sock_kfree_s(sk, list, ip_sf_socklist_size(max), list_charge(max))
+}
+
 /** A membership's sources leave the device's filter. */
-function ip_mc_leave_src(iml: ip_mc_socklist, in_dev: in_device): void {
+function ip_mc_leave_src(sk: sock, iml: ip_mc_socklist, in_dev: in_device): void {
   walk(FN_ip_mc_leave_src, 0)
   const list = iml.sflist
   if (list == 0) {
@@ -142,7 +165,7 @@ function ip_mc_leave_src(iml: ip_mc_socklist, in_dev: in_device): void {
   const count = changetype<ip_sf_socklist>(list).sl_count
   ip_mc_del_src(in_dev, iml.imr_multiaddr, iml.sfmode, count, list + IP_SF_ADDRS, false)
   iml.sflist = 0
-  kfree(list, ip_sf_socklist_size(changetype<ip_sf_socklist>(list).sl_max))
+  free_list(sk, list)
 }
 
 /** Is this the membership that a request to leave means? */
@@ -162,9 +185,9 @@ export function ip_mc_leave_group(sk: sock, imr: ip_mreqn): i32 {
     const iml = changetype<ip_mc_socklist>(p)
     if (meant(iml, imr)) {
       store<usize>(link, iml.next_rcu)
-      ip_mc_leave_src(iml, in_dev)
+      ip_mc_leave_src(sk, iml, in_dev)
       if (changetype<usize>(in_dev)) ip_mc_dec_group(in_dev, iml.imr_multiaddr)
-      kfree(p, IP_MC_SOCKLIST_SIZE)
+      sock_kfree_s(sk, p, IP_MC_SOCKLIST_SIZE, SOCKLIST_CHARGE)
       return 0
     }
     link = p + offsetof<ip_mc_socklist>('next_rcu')
@@ -182,9 +205,9 @@ export function ip_mc_drop_socket(sk: sock): void {
     const iml = changetype<ip_mc_socklist>(p)
     sk.mc_list = iml.next_rcu
     const in_dev = in_device_of(__dev_get_by_index(owner, iml.imr_ifindex))
-    ip_mc_leave_src(iml, in_dev)
+    ip_mc_leave_src(sk, iml, in_dev)
     if (changetype<usize>(in_dev)) ip_mc_dec_group(in_dev, iml.imr_multiaddr)
-    kfree(p, IP_MC_SOCKLIST_SIZE)
+    sock_kfree_s(sk, p, IP_MC_SOCKLIST_SIZE, SOCKLIST_CHARGE)
   }
 }
 
@@ -200,36 +223,26 @@ function holds(list: usize, i: u32, source: u32): bool {
   return i < changetype<ip_sf_socklist>(list).sl_count && ip_sf_addr(list, i) == source
 }
 
-/** A list with room for max sources, and those of another (0: none). 0: out of memory. */
-function new_list(max: u32, from: usize): usize {
-  const list = kmalloc(ip_sf_socklist_size(max))
-  if (list == 0) return 0
-  const count: u32 = from ? changetype<ip_sf_socklist>(from).sl_count : 0
-  changetype<ip_sf_socklist>(list).sl_max = max
-  changetype<ip_sf_socklist>(list).sl_count = count
-  if (count) memory.copy(list + IP_SF_ADDRS, from + IP_SF_ADDRS, (<usize>count) << 2)
-  return list
-}
-
 /** The membership's list with room for one more. False: out of memory. */
-function grow(iml: ip_mc_socklist): bool {
+function grow(sk: sock, iml: ip_mc_socklist): bool {
   const old = iml.sflist
   const count: u32 = old ? changetype<ip_sf_socklist>(old).sl_count : 0
   const max: u32 = old ? changetype<ip_sf_socklist>(old).sl_max : 0
   if (count < max) return true
-  const list = new_list(max + IP_SFBLOCK, old)
+  const list = new_list(sk, max + IP_SFBLOCK, old)
   if (list == 0) return false
-  if (old) kfree(old, ip_sf_socklist_size(max))
+  free_list(sk, old)
   iml.sflist = list
   return true
 }
 
-function add_source(owner: net, iml: ip_mc_socklist, in_dev: in_device, mode: u32, source: u32): i32 {
+function add_source(sk: sock, iml: ip_mc_socklist, in_dev: in_device, mode: u32, source: u32): i32 {
+  const owner = changetype<net>(sk.net)
   if (iml.sflist) {
     const count = <i32>changetype<ip_sf_socklist>(iml.sflist).sl_count
     if (count >= sysctl(owner, SYSCTL_IGMP_MAX_MSF)) return -ENOBUFS
   }
-  if (!grow(iml)) return -ENOBUFS
+  if (!grow(sk, iml)) return -ENOBUFS
   const list = iml.sflist
   const i = place(list, source)
   if (holds(list, i, source)) return -EADDRNOTAVAIL
@@ -279,7 +292,7 @@ export function ip_mc_source(add: bool, mode: u32, sk: sock, imr: ip_mreqn, sour
     ip_mc_del_src(in_dev, iml.imr_multiaddr, iml.sfmode, 0, 0, false)
     iml.sfmode = mode
   }
-  if (add) return add_source(owner, iml, in_dev, mode, source)
+  if (add) return add_source(sk, iml, in_dev, mode, source)
   const err = remove_source(iml, in_dev, mode, source)
   return err == LEAVE ? ip_mc_leave_group(sk, imr) : err
 }
@@ -298,17 +311,17 @@ export function ip_mc_msfilter(sk: sock, imr: ip_mreqn, mode: u32, count: u32, s
   if (changetype<usize>(iml) == 0) return -EINVAL
   let list: usize = 0
   if (count) {
-    list = new_list(count, 0)
+    list = new_list(sk, count, 0)
     if (list == 0) return -ENOBUFS
     memory.copy(list + IP_SF_ADDRS, sources, (<usize>count) << 2)
     changetype<ip_sf_socklist>(list).sl_count = count
   }
   const err = ip_mc_add_src(in_dev, iml.imr_multiaddr, mode, count, list + IP_SF_ADDRS, false)
   if (err < 0) {
-    if (list) kfree(list, ip_sf_socklist_size(count))
+    free_list(sk, list)
     return err
   }
-  ip_mc_leave_src(iml, in_dev)
+  ip_mc_leave_src(sk, iml, in_dev)
   iml.sflist = list
   iml.sfmode = mode
   return 0

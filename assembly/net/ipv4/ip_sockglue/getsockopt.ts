@@ -22,11 +22,12 @@ import {
   IP_TOS,
   IP_TTL,
   IP_UNICAST_IF,
+  MCAST_MSFILTER,
 } from '../../../uapi/in.ts'
 import { SYSCTL_IP_DEFAULT_TTL } from '../../../uapi/sysctl.ts'
 import { ip_options_undo } from '../ip_options/user.ts'
 import { ipv4_mtu } from '../route/metrics.ts'
-import { ip_getsockopt_msfilter } from './groups.ts'
+import { ip_getsockopt_group_filter, ip_getsockopt_msfilter } from './groups.ts'
 import { inet_flag_of } from './setsockopt.ts'
 
 const WORD: usize = memory.data(16, 16)
@@ -37,6 +38,15 @@ function answer_int(value: i32, ptr: usize, lenp: usize): i32 {
   const room = load<u32>(lenp)
   store<i32>(WORD, value)
   const len: u32 = room && room < 4 && value >= 0 && value <= 255 ? 1 : min<u32>(room, 4)
+  memory.copy(ptr, WORD, len)
+  store<u32>(lenp, len)
+  return 0
+}
+
+/** An address: as much of it as there is room for. */
+function answer_address(addr: u32, ptr: usize, lenp: usize): i32 {
+  const len = min<u32>(load<u32>(lenp), 4)
+  store<u32>(WORD, addr)
   memory.copy(ptr, WORD, len)
   store<u32>(lenp, len)
   return 0
@@ -94,11 +104,13 @@ export function ip_getsockopt(sk: sock, name: u32, ptr: usize, lenp: usize): i32
     case IP_UNICAST_IF:
       return answer_int(<i32>htonl(sk.uc_index), ptr, lenp)
     case IP_MULTICAST_IF:
-      return answer_int(<i32>sk.mc_addr, ptr, lenp)
+      return answer_address(sk.mc_addr, ptr, lenp)
     case IP_LOCAL_PORT_RANGE:
       return answer_int(<i32>sk.local_port_range, ptr, lenp)
     case IP_MSFILTER:
       return ip_getsockopt_msfilter(sk, ptr, lenp)
+    case MCAST_MSFILTER:
+      return ip_getsockopt_group_filter(sk, ptr, lenp)
     case IP_PROTOCOL:
       return answer_int(<i32>sk.inet_num, ptr, lenp)
     default:

@@ -1,5 +1,5 @@
 // SOL_IP options of a socket: setting. Mirrors do_ip_setsockopt of net/ipv4/ip_sockglue.c; layouts are those of C.
-// Every caller has all capabilities. Left out here: XFRM policies, multicast routing.
+// Every caller has all capabilities. Left out: multicast routing; there are no XFRM policies to set.
 
 import { ntohl } from '../../../lib/byteorder.ts'
 import { kfree, kmalloc } from '../../../lib/arena.ts'
@@ -29,21 +29,17 @@ import {
   sock,
 } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
-import { EADDRNOTAVAIL, EINVAL, ENOMEM, ENOPROTOOPT } from '../../../uapi/errno.ts'
+import { EADDRNOTAVAIL, EINVAL, EMSGSIZE, ENOMEM, ENOPROTOOPT, EOPNOTSUPP } from '../../../uapi/errno.ts'
 import { FN_do_ip_setsockopt, FN_ip_setsockopt } from '../../../uapi/functions.ts'
 import {
   IP_ADD_MEMBERSHIP,
-  IP_ADD_SOURCE_MEMBERSHIP,
   IP_BIND_ADDRESS_NO_PORT,
-  IP_BLOCK_SOURCE,
   IP_CHECKSUM,
-  IP_DROP_MEMBERSHIP,
-  IP_DROP_SOURCE_MEMBERSHIP,
   IP_FREEBIND,
   IP_HDRINCL,
+  IP_IPSEC_POLICY,
   IP_LOCAL_PORT_RANGE,
   IP_MINTTL,
-  IP_MSFILTER,
   IP_MTU_DISCOVER,
   IP_MULTICAST_ALL,
   IP_MULTICAST_IF,
@@ -66,8 +62,9 @@ import {
   IP_TOS,
   IP_TRANSPARENT,
   IP_TTL,
-  IP_UNBLOCK_SOURCE,
   IP_UNICAST_IF,
+  IP_XFRM_POLICY,
+  MCAST_MSFILTER,
 } from '../../../uapi/in.ts'
 import { SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../uapi/socket.ts'
 import { __dev_get_by_index } from '../../core/dev.ts'
@@ -153,13 +150,12 @@ function set_flag(sk: sock, name: u32, flag: u32, value: i32, len: u32): i32 {
   return 0
 }
 
-/** TOS; a stream keeps its ECN bits to itself. */
+/** TOS; a stream keeps its ECN bits to itself. A value beyond a byte is another one, even if its byte is the same. */
 function ip_sock_set_tos(sk: sock, value: i32): void {
-  let tos = (<u32>value) & 0xff
-  if (sk.sk_type == <u16>SOCK_STREAM) tos = (tos & ~3) | ((<u32>sk.tos) & 3)
-  if (<u32>sk.tos == tos) return
+  const tos = sk.sk_type == <u16>SOCK_STREAM ? (value & ~3) | ((<i32>sk.tos) & 3) : value
+  if (<i32>sk.tos == tos) return
   sk.tos = <u8>tos
-  sk.sk_priority = rt_tos2priority(tos)
+  sk.sk_priority = rt_tos2priority(<u32>sk.tos)
   sk_dst_reset(sk)
 }
 
@@ -290,15 +286,13 @@ export function ip_setsockopt(sk: sock, name: u32, ptr: usize, len: u32): i32 {
       return set_options(sk, ptr, len)
     case IP_ROUTER_ALERT:
       return set_router_alert(sk, value != 0)
-    case IP_ADD_MEMBERSHIP:
-    case IP_DROP_MEMBERSHIP:
-    case IP_ADD_SOURCE_MEMBERSHIP:
-    case IP_DROP_SOURCE_MEMBERSHIP:
-    case IP_BLOCK_SOURCE:
-    case IP_UNBLOCK_SOURCE:
-    case IP_MSFILTER:
-      return ip_setsockopt_group(sk, name, ptr, len)
-    default:
-      return -ENOPROTOOPT
+    case IP_IPSEC_POLICY:
+      return len ? -EOPNOTSUPP : -EMSGSIZE
+    case IP_XFRM_POLICY:
+      return len ? -EINVAL : -EMSGSIZE
+    default: {
+      const of_group = name >= IP_ADD_MEMBERSHIP && name <= MCAST_MSFILTER
+      return of_group ? ip_setsockopt_group(sk, name, ptr, len) : -ENOPROTOOPT
+    }
   }
 }

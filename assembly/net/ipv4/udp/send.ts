@@ -24,6 +24,7 @@ import {
   EAFNOSUPPORT,
   EDESTADDRREQ,
   EINVAL,
+  EIO,
   EMSGSIZE,
   ENETUNREACH,
   ENOBUFS,
@@ -196,7 +197,10 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   if (flags & MSG_CONFIRM) ipv4_confirm_neigh(changetype<rtable>(rt), fl4.daddr)
   if (ipc.addr == 0) ipc.addr = fl4.daddr
 
-  if (flags & MSG_PROBE && flags & MSG_CONFIRM && msg.iov_len == 0) err = 0
+  // The way out cuts no trains yet: as over a path that cannot, they are refused.
+  const gso_size = <u32>sk.gso_size
+  if (gso_size && msg.iov_len > gso_size) err = -EIO
+  else if (flags & MSG_PROBE && flags & MSG_CONFIRM && msg.iov_len == 0) err = 0
   else if (!corked) err = send_one(sk, msg, ipc, fl4, rt, flags)
   else err = udp_cork_begin(sk, msg, ipc, fl4.saddr, ipc.addr, dest.dport, rt, flags)
   dst_release(rt)
