@@ -1,9 +1,9 @@
 // Checksums of arriving UDP as the kernel's selftest csum asserts them (rows C1 to C3, with lengths and contents of C5), on a TAP,
-// where UDP sums, and on a NIC, where the hardware does.
+// where UDP sums, and on a NIC, where the hardware does. A packet socket sees all of them, and what is known of their checksums.
 
 import * as assert from 'uvu/assert'
-import { type Setup, stories } from '../path/story.ts'
-import { type Udp, udp } from '../path/packets.ts'
+import { type Setup, type Story, stories } from '../path/story.ts'
+import { type Udp, tcp, udp } from '../path/packets.ts'
 import { Xorshift } from '../property/xorshift.ts'
 
 const { path, run } = stories('checksums')
@@ -20,6 +20,24 @@ function payloads(): Uint8Array[] {
   })
 }
 
+const TP_STATUS_CSUM_VALID = 1 << 7
+
+/** What a packet socket saw of eth0's frames: is the checksum of each said to be right? */
+function watch(h: Story): () => boolean[] {
+  const socket = h.host.socket('packet', 'IP')
+  socket.bind('eth0')
+  socket.setsockopt('PACKET_AUXDATA', 1)
+  socket.setsockopt('SO_RCVBUF', 1 << 20)
+  return () => {
+    const valid: boolean[] = []
+    for (let got = socket.recv(); got; got = socket.recv()) {
+      valid.push((got.cmsg!.PACKET_AUXDATA!.status & TP_STATUS_CSUM_VALID) !== 0)
+    }
+    socket.close()
+    return valid
+  }
+}
+
 const frame = (fields: Udp): Uint8Array => udp({ pad: 60, ...fields })
 
 const devices: readonly (readonly [name: string, setup: Setup])[] = [
@@ -29,21 +47,27 @@ const devices: readonly (readonly [name: string, setup: Setup])[] = [
 for (const [device, setup] of devices) {
   path(`C1 right: delivered (${device})`, setup, (h) => {
     const socket = h.udp()
+    const seen = watch(h)
     for (const data of payloads()) {
       h.rx('eth0', frame({ data }))
       assert.equal(socket.recv()?.data, data)
     }
     assert.is(h.host.counters()['UdpInDatagrams'], PACKETS)
+    assert.equal(seen(), Array(PACKETS).fill(device === 'NIC'))
   })
 
   path(`C2 wrong: not delivered (${device})`, setup, (h) => {
     const socket = h.udp()
+    const seen = watch(h)
     for (const [i, data] of payloads().entries()) {
       h.rx('eth0', frame({ data, checksumOff: 1 + i }))
       assert.is(socket.recv(), undefined)
     }
     const { UdpInDatagrams = 0, UdpInCsumErrors, UdpInErrors } = h.host.counters()
     assert.equal([UdpInDatagrams, UdpInCsumErrors, UdpInErrors], [0, PACKETS, PACKETS])
+    h.rx('eth0', tcp({ pad: 60, checksumOff: 1 }))
+    h.counters({ TcpInCsumErrors: 1, TcpInErrs: 1 })
+    assert.equal(seen(), Array(PACKETS + 1).fill(false))
   })
 
   path(`C3 none (0): delivered as it is (${device})`, setup, (h) => {

@@ -46,6 +46,8 @@ interface Walk {
   /** What had come before, so that the way in was cached. */
   before?: Uint8Array
   promisc?: boolean
+  /** A packet socket sees the device's frames. */
+  tap?: boolean
   /** Sockets that are there before. */
   sockets?: readonly UdpOptions[]
   /** The first socket is read: by a reader that was there before the packet came, or afterwards. */
@@ -95,12 +97,15 @@ const walks: readonly Walk[] = [
       { port: 5011, options: SHARED },
     ],
   },
+  { name: 'tap-receive', frames: [small({ to: `${HOST}:5009` })], tap: true, sockets: [{ port: 5009 }] },
   { name: 'arp-request-receive', frames: [arp({ pad: 60 })] },
 ]
 
 /** netpath's path functions for the packets of a walk, in the order of their first calls. */
-function walked(h: Story, { frames, before, promisc, sockets = [], read }: Walk): string[] {
+function walked(h: Story, { frames, before, promisc, tap, sockets = [], read }: Walk): string[] {
   if (promisc) h.host.link('eth0', { promisc })
+  const packets = tap ? h.host.socket('packet', 'ALL') : undefined
+  packets?.bind('eth0')
   // Linkwatch tells about the device that came up, and routes are forgotten.
   h.net.advance('2s')
   if (before) h.rx('eth0', before)
@@ -112,6 +117,7 @@ function walked(h: Story, { frames, before, promisc, sockets = [], read }: Walk)
     h.net.run()
   }
   if (read) assert.ok(first!.recv())
+  packets?.close()
   return [...new Set(h.functions)].filter((fn) => pathFunctions.has(fn))
 }
 
