@@ -86,6 +86,7 @@ import {
   OFF_net_devconf_all,
   OFF_net_devconf_dflt,
   OFF_net_device_flags,
+  OFF_net_device_gflags,
   OFF_net_device_ifindex,
   OFF_net_device_ip_ptr,
   OFF_net_device_mtu,
@@ -211,6 +212,7 @@ import {
   sys_socket,
 } from './net/socket.ts'
 import { inet_rtm_deladdr, inet_rtm_newaddr } from './net/ipv4/devinet/ifa.ts'
+import { igmp_dump } from './net/ipv4/igmp/dump.ts'
 import { fib_dump } from './net/ipv4/fib_trie/dump.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from './net/ipv4/fib_frontend/config.ts'
 
@@ -299,6 +301,7 @@ export {
   OFF_net_devconf_all,
   OFF_net_devconf_dflt,
   OFF_net_device_flags,
+  OFF_net_device_gflags,
   OFF_net_device_ifindex,
   OFF_net_device_ip_ptr,
   OFF_net_device_mtu,
@@ -439,6 +442,8 @@ export {
   inet_rtm_newaddr,
   // net/ipv4/fib_trie/dump
   fib_dump,
+  // net/ipv4/igmp/dump
+  igmp_dump,
   // net/ipv4/fib_frontend/config
   inet_rtm_delroute,
   inet_rtm_newroute,

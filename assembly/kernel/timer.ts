@@ -4,7 +4,8 @@
 import { boot } from '../lib/boot.ts'
 import { timer_list } from '../include/timer.ts'
 import { kfree, kmalloc } from '../lib/arena.ts'
-import { trace_context } from '../trace/trace.ts'
+import { trace_context, walk } from '../trace/trace.ts'
+import { FN_call_timer_fn, FN_handle_softirqs, FN_irq_exit_rcu } from '../uapi/functions.ts'
 
 /** Jiffies at time 0: large enough that "long ago" never lies before it. */
 export const INITIAL_JIFFIES: u32 = 1 << 20
@@ -137,7 +138,12 @@ export function run_timers(): u32 {
     const timer = at(0)
     if (<i32>(timer.fires - boot.jiffies) > 0) break
     timer_delete(timer)
+    if (fired == 0) {
+      walk(FN_irq_exit_rcu, 0)
+      walk(FN_handle_softirqs, 0)
+    }
     trace_context()
+    walk(FN_call_timer_fn, 0)
     boot.timer_runs = 1
     call_indirect<void>(timer.func, changetype<usize>(timer))
     boot.timer_runs = 0

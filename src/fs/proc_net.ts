@@ -108,6 +108,23 @@ export interface RouteRow {
   rtt?: number
 }
 
+/** A device in /proc/net/igmp, and its groups: the one joined last first. */
+export interface GroupsRow {
+  ifindex: number
+  dev: string
+  count: number
+  version: number
+  groups: readonly {
+    /** As it lies in memory. */
+    group: number
+    users: number
+    running: boolean
+    /** Until the timer fires, in hundredths of a second. */
+    left: number
+    reporter: boolean
+  }[]
+}
+
 /** /proc/net/sockstat. Memory of tcp and udp in pages, of fragments in bytes. */
 export interface SockStat {
   used: number
@@ -118,7 +135,7 @@ export interface SockStat {
   frag: { inuse: number; memory: number }
 }
 
-const right = (value: Count, width: number): string => String(value).padStart(width)
+const right = (value: Count | string, width: number): string => String(value).padStart(width)
 const hex = (value: Count, width: number): string => value.toString(16).padStart(width, '0')
 const HEX = (value: number, width: number): string => hex(value >>> 0, width).toUpperCase()
 /** Lines of these files are filled with spaces to 127 columns, so that a reader may seek. */
@@ -251,6 +268,18 @@ export function procNetArp(rows: readonly ArpRow[]): string {
     ].join('')
   }
   return file(['IP address       HW type     Flags       HW address            Mask     Device', ...rows.map(line)])
+}
+
+/** /proc/net/igmp. */
+export function procNetIgmp(devices: readonly GroupsRow[]): string {
+  const lines = devices.flatMap(({ ifindex, dev, count, version, groups }) => [
+    `${ifindex}\t${dev.padEnd(10)}: ${right(count, 5)} ${right(`V${version}`, 7)}`,
+    ...groups.map(({ group, users, running, left, reporter }) => {
+      const timer = `${running ? 1 : 0}:${HEX(left, 8)}`
+      return `\t\t\t\t${HEX(group, 8)} ${right(users, 5)} ${timer}\t\t${reporter ? 1 : 0}`
+    }),
+  ])
+  return file(['Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter', ...lines])
 }
 
 function socketLine(row: SocketRow, slotWidth: number): string {

@@ -7,6 +7,7 @@ import { AF_INET, IPPROTO_ICMP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM }
 import type { Machine } from '../kernel/machine.ts'
 import type { NamespaceState } from '../kernel/state.ts'
 import { deviceName, deviceStats } from '../net/dev.ts'
+import { groupRows } from '../net/igmp.ts'
 import { neighbourRows } from '../net/rtnetlink/neigh.ts'
 import { ROUTE_TYPES } from '../net/rtnetlink/names.ts'
 import { listRoutes } from '../net/rtnetlink/route_get.ts'
@@ -147,6 +148,16 @@ function route(machine: Machine, namespace: NamespaceState): string {
   )
 }
 
+function igmp(machine: Machine, namespace: NamespaceState): string {
+  const rows = groupRows(machine, namespace)
+  const devices = namespace.devices.flatMap(({ ifindex, name }) => {
+    const groups = rows.filter((row) => row.ifindex === ifindex)
+    const [first] = groups
+    return first ? [{ ifindex, dev: name, count: first.count, version: first.version, groups }] : []
+  })
+  return text.procNetIgmp(devices)
+}
+
 function softnet(machine: Machine): string {
   const { core } = machine
   const { memory, constants, offsets } = core
@@ -169,6 +180,7 @@ function softnet(machine: Machine): string {
 
 const FILES: Readonly<Record<string, (machine: Machine, namespace: NamespaceState) => string>> = {
   arp,
+  igmp,
   route,
   dev: (machine, namespace) =>
     text.procNetDev(namespace.devices.map((device) => ({ name: device.name, stats: deviceStats(machine, device) }))),

@@ -1,6 +1,7 @@
 // Devices of a namespace: registration, look-up, and what is read of a struct net_device.
 // Mirrors parts of net/core/dev.c; changes go through rtnetlink/link.ts.
 
+import { IFF_ALLMULTI, IFF_PROMISC } from '../../assembly/uapi/if.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, NamespaceState, NicState } from '../kernel/state.ts'
 import { LINK_STATE_NOCARRIER, type Ptr } from '../wasm/abi.ts'
@@ -161,8 +162,9 @@ export function deviceStats(machine: Machine, device: DeviceState): DeviceStats 
 /** What `ip link` shows. */
 export function linkInfo(machine: Machine, device: DeviceState): LinkInfo {
   const { memory, constants, offsets } = machine.core
-  const { flags, state, mtu, tx_queue_len } = offsets.net_device
-  const bits = memory.readU32(device.ptr + flags)
+  const { flags, gflags, state, mtu, tx_queue_len } = offsets.net_device
+  const counted = IFF_PROMISC | IFF_ALLMULTI
+  const bits = (memory.readU32(device.ptr + flags) & ~counted) | memory.readU32(device.ptr + gflags)
   const link = memory.readU32(device.ptr + state)
   return {
     name: device.name,

@@ -93,6 +93,7 @@ export interface CoreExports {
   neigh_delete(net: Ptr, dev: Ptr, key: number, flags: number): number
   neigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
   pneigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
+  igmp_dump(net: Ptr, out: Ptr, max: number, skip: number): number
 
   // system calls
   sys_socket(net: Ptr, family: number, type: number, protocol: number): number
@@ -164,7 +165,7 @@ export const LAYOUT = {
     'frag_mem',
     'frag_queues',
   ],
-  net_device: ['next', 'ifindex', 'flags', 'state', 'mtu', 'ip_ptr', 'tx_queue_len', 'napi_list', 'type'],
+  net_device: ['next', 'ifindex', 'flags', 'gflags', 'state', 'mtu', 'ip_ptr', 'tx_queue_len', 'napi_list', 'type'],
   in_device: ['arp_parms'],
   napi_struct: ['next', 'state', 'weight'],
   softnet_data: ['processed', 'dropped', 'time_squeeze', 'received_rps', 'flow_limit', 'input_qlen', 'process_qlen'],

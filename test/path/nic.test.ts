@@ -115,6 +115,71 @@ path('promiscuous, it sees the frames of others; IP does not take them', NIC, (h
   h.host.link('eth0', { promisc: true })
   h.rx('eth0', small({ dmac: '02:00:00:00:00:99' }))
   h.dropped('OTHERHOST', 1, 'ip_rcv_core')
+  h.counters({ IpInReceives: 0 })
+  h.stats({ rx_packets: 1, rx_dropped: 0, rx_otherhost_dropped: 1 })
+  h.host.link('eth0', { promisc: false })
+  h.rx('eth0', small({ dmac: '02:00:00:00:00:99' }))
+  h.stats({ rx_packets: 0, rx_otherhost_dropped: 0 })
+})
+
+path('a tag of a VLAN that nobody handles makes a frame that of another host', NIC, (h) => {
+  h.rx('eth0', small({ vlan: [5] }))
+  h.dropped('OTHERHOST', 1, 'ip_rcv_core')
+  h.stats({ rx_packets: 1, rx_otherhost_dropped: 1 })
+})
+
+const GROUP = { dmac: '01:00:5e:01:01:01', to: '239.1.1.1:7' }
+/** The same hardware address (RFC 1112 6.4). */
+const TWIN = { dmac: GROUP.dmac, to: '224.129.1.1:7' }
+
+path('with all groups the MAC lets one in that nobody joined; IP does not take it', NIC, (h) => {
+  h.host.link('eth0', { allmulticast: true })
+  h.rx('eth0', small(GROUP))
+  h.stats({ rx_packets: 1, multicast: 1 })
+  assert.is(nicOf(h).hardware().filtered, 0)
+  h.never('ip_local_deliver')
+  h.host.link('eth0', { allmulticast: false })
+  h.rx('eth0', small(GROUP))
+  assert.is(nicOf(h).hardware().filtered, 1)
+})
+
+path('the MAC lets a group in as long as one is joined that has its address', NIC, (h) => {
+  const socket = h.udp({ port: 7 })
+  const filtered = (): number => nicOf(h).hardware().filtered
+  for (const group of ['239.1.1.1', '224.129.1.1']) {
+    socket.socket.setsockopt('IP_ADD_MEMBERSHIP', { group, dev: 'eth0' })
+  }
+  h.rx('eth0', small({ ...GROUP, data: 'one' }), small({ ...TWIN, data: 'two' }))
+  h.reads(socket, { data: 'one' }, { data: 'two' })
+  socket.socket.setsockopt('IP_DROP_MEMBERSHIP', { group: '239.1.1.1', dev: 'eth0' })
+  h.rx('eth0', small({ ...GROUP, data: 'three' }), small({ ...TWIN, data: 'four' }))
+  h.reads(socket, { data: 'four' })
+  assert.is(filtered(), 0)
+  socket.socket.setsockopt('IP_DROP_MEMBERSHIP', { group: '224.129.1.1', dev: 'eth0' })
+  h.rx('eth0', small(GROUP), small(TWIN))
+  h.stats({ rx_packets: 0 })
+  assert.is(filtered(), 2)
+})
+
+path('down, its groups are let in no more; up, they are again', NIC, (h) => {
+  const socket = h.udp({ port: 7, options: { IP_ADD_MEMBERSHIP: { group: '239.1.1.1', dev: 'eth0' } } })
+  h.host.link('eth0', { up: false })
+  h.rx('eth0', small(GROUP))
+  h.stats({ rx_packets: 0 })
+  h.host.link('eth0', { up: true })
+  h.rx('eth0', small({ ...GROUP, data: 'x' }))
+  h.reads(socket, { data: 'x' })
+})
+
+path('without carrier nothing leaves, and what is sent is dropped at the queue', {}, (h) => {
+  const socket = h.udp()
+  h.host.link('eth0', { carrier: false })
+  h.net.advance('2s')
+  h.moment()
+  socket.send('x', `${PEER}:4000`)
+  h.tx('eth0')
+  h.dropped('QDISC_DROP')
+  h.stats({ tx_packets: 0, tx_dropped: 1 })
 })
 
 path('a jumbo frame takes several descriptors', { nic: { mtu: 9000 } }, (h) => {

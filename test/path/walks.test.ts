@@ -50,6 +50,8 @@ interface Walk {
   tap?: boolean
   /** Sockets that are there before. */
   sockets?: readonly UdpOptions[]
+  /** A socket that is opened when all is quiet; what follows for a second is of the walk. */
+  opened?: UdpOptions
   /** The first socket is read: by a reader that was there before the packet came, or afterwards. */
   read?: 'waiting' | 'afterwards'
 }
@@ -57,6 +59,7 @@ interface Walk {
 const small = (fields: Parameters<typeof udp>[0]): Uint8Array => udp({ data: 14, pad: 60, ...fields })
 const dropped = small({ to: `${HOST}:5007`, checksumOff: 1 })
 const SHARED = { SO_REUSEADDR: 1 }
+const JOINED = { IP_ADD_MEMBERSHIP: { group: '239.1.1.2', address: HOST } }
 const MEMBER = { ...SHARED, IP_ADD_MEMBERSHIP: { group: '239.1.1.1', dev: 'eth0' } }
 
 const walks: readonly Walk[] = [
@@ -98,11 +101,12 @@ const walks: readonly Walk[] = [
     ],
   },
   { name: 'tap-receive', frames: [small({ to: `${HOST}:5009` })], tap: true, sockets: [{ port: 5009 }] },
+  { name: 'igmp-join', frames: [], opened: { port: 5012, options: JOINED } },
   { name: 'arp-request-receive', frames: [arp({ pad: 60 })] },
 ]
 
 /** netpath's path functions for the packets of a walk, in the order of their first calls. */
-function walked(h: Story, { frames, before, promisc, tap, sockets = [], read }: Walk): string[] {
+function walked(h: Story, { frames, before, promisc, tap, sockets = [], opened, read }: Walk): string[] {
   if (promisc) h.host.link('eth0', { promisc })
   const packets = tap ? h.host.socket('packet', 'ALL') : undefined
   packets?.bind('eth0')
@@ -112,6 +116,10 @@ function walked(h: Story, { frames, before, promisc, tap, sockets = [], read }: 
   const [first] = sockets.map((options) => h.udp(options))
   h.moment()
   if (read === 'waiting') assert.is(first!.recv(), undefined)
+  if (opened) {
+    h.udp(opened)
+    h.net.advance('1100ms')
+  }
   for (const frame of frames) {
     ;(h.host.device('eth0') as Nic).rx([frame])
     h.net.run()

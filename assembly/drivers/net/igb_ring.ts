@@ -132,15 +132,16 @@ export function igb_fifo_lend(ring: igb_ring, p: usize, bytes: u32): bool {
   return true
 }
 
-/** Does the address filter let a frame in? Unicast and multicast exactly, as the receive address registers. */
+/** Does the address filter let a frame in? Unicast and multicast exactly, as the receive address registers. Counts groups. */
 function filter_accepts(dev: net_device, frame: usize): bool {
   if ((load<u64>(frame) & 0x0000ffffffffffff) == dev.dev_addr) return true
-  if (dev.flags & IFF_PROMISC) return true
   const lo = load<u32>(frame)
   const hi = <u32>load<u16>(frame, 4)
-  if (!(lo & 1)) return dev.uc != 0 && dev_uc_has(dev, frame)
+  if (!(lo & 1)) return (dev.flags & IFF_PROMISC) != 0 || (dev.uc != 0 && dev_uc_has(dev, frame))
   if (lo == 0xffffffff && hi == 0xffff) return true
-  return (dev.flags & IFF_ALLMULTI) != 0 || dev_mc_has(dev, frame)
+  if (!(dev.flags & (IFF_PROMISC | IFF_ALLMULTI)) && !dev_mc_has(dev, frame)) return false
+  dev_stats(dev).multicast += 1
+  return true
 }
 
 /** Shorter payloads are summed and copied one after the other. */

@@ -1,8 +1,18 @@
 // Hardware addresses that a device lets in besides its own: unicast and multicast lists. Mirrors net/core/dev_addr_lists.c.
+// What the hardware does with them (ndo_set_rx_mode) is its own look-up here.
 
 import { net_device } from '../../include/netdevice.ts'
 import { kfree, kmalloc } from '../../lib/arena.ts'
+import { walk } from '../../trace/trace.ts'
 import { ENOENT, ENOMEM } from '../../uapi/errno.ts'
+import {
+  FN___dev_mc_add,
+  FN___dev_set_rx_mode,
+  FN___hw_addr_add_ex,
+  FN___hw_addr_del_ex,
+  FN_dev_mc_add,
+  FN_dev_mc_del,
+} from '../../uapi/functions.ts'
 
 /** One address with its users (struct netdev_hw_addr). */
 @unmanaged
@@ -37,6 +47,7 @@ function find(list: usize, lo: u32, hi: u32): netdev_hw_addr {
 
 /** One more use of an address. 0 or -ENOMEM. */
 function add(list: usize, addr: usize): i32 {
+  walk(FN___hw_addr_add_ex, 0)
   const lo = load<u32>(addr)
   const hi = <u32>load<u16>(addr, 4)
   const known = find(list, lo, hi)
@@ -57,6 +68,7 @@ function add(list: usize, addr: usize): i32 {
 
 /** One use less. -ENOENT: nobody had it. */
 function del(list: usize, addr: usize): i32 {
+  walk(FN___hw_addr_del_ex, 0)
   const lo = load<u32>(addr)
   const hi = <u32>load<u16>(addr, 4)
   let link = list
@@ -76,12 +88,19 @@ function del(list: usize, addr: usize): i32 {
 
 /** Lets a group in once more. 0 or -ENOMEM. */
 export function dev_mc_add(dev: net_device, addr: usize): i32 {
-  return add(mc_list(dev), addr)
+  walk(FN_dev_mc_add, 0)
+  walk(FN___dev_mc_add, 0)
+  const err = add(mc_list(dev), addr)
+  if (err == 0) walk(FN___dev_set_rx_mode, 0)
+  return err
 }
 
 /** Gives up one use. -ENOENT: nobody had it. */
 export function dev_mc_del(dev: net_device, addr: usize): i32 {
-  return del(mc_list(dev), addr)
+  walk(FN_dev_mc_del, 0)
+  const err = del(mc_list(dev), addr)
+  if (err == 0) walk(FN___dev_set_rx_mode, 0)
+  return err
 }
 
 /** Is this group let in? */

@@ -7,6 +7,7 @@ import { IP_HEADER_MIN, inet_skb_parm, ip_is_fragment, iphdr } from '../../inclu
 import { mib_add, mib_inc, net, sysctl } from '../../include/net_namespace.ts'
 import {
   __in_dev_get_rcu,
+  dev_stats,
   in_dev_conf_get,
   in_dev_orconf,
   ipv4_devconf_all,
@@ -76,6 +77,7 @@ export function ip_rcv_core(shared: sk_buff, net: net): sk_buff {
   const gone = changetype<sk_buff>(0)
   if (shared.pkt_type == <u8>PACKET_OTHERHOST) {
     // Another host's frame, seen because the device is promiscuous: no IP counter moves (eth-other-mac-promisc).
+    dev_stats(changetype<net_device>(shared.dev)).rx_otherhost_dropped += 1
     kfree_skb_reason(shared, SKB_DROP_REASON_OTHERHOST, FN_ip_rcv_core)
     return gone
   }

@@ -13,7 +13,9 @@ import { in_device, ip_mc_list, net_device } from '../../../include/netdevice.ts
 import { sk_buff } from '../../../include/skbuff.ts'
 import { kfree } from '../../../lib/arena.ts'
 import { htons, ntohs } from '../../../lib/byteorder.ts'
+import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
+import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { FN_add_grec, FN_add_grhead, FN_igmpv3_newpack, FN_igmpv3_sendpack } from '../../../uapi/functions.ts'
 import {
   IGMPV3_ALLOW_NEW_SOURCES,
@@ -25,9 +27,9 @@ import {
   IGMPV3_MODE_IS_INCLUDE,
 } from '../../../uapi/igmp.ts'
 import { MCAST_EXCLUDE, MCAST_INCLUDE } from '../../../uapi/in.ts'
-import { NO_SKB, skb_put, skb_tailroom, skb_transport_header } from '../../core/skbuff.ts'
+import { NO_SKB, kfree_skb_reason, skb_put, skb_tailroom, skb_transport_header } from '../../core/skbuff.ts'
 import { sources_of, tomb_of } from './lookup.ts'
-import { new_packet, send_packet } from './packet.ts'
+import { igmp_ip_header, igmp_route, igmp_send, igmp_skb } from './packet.ts'
 import { is_reported } from './state.ts'
 
 /** 224.0.0.22, all routers that speak version 3. */
@@ -53,13 +55,16 @@ const WRITER: usize = memory.data(16, 4)
 /** An empty report of the MTU's size. NO_SKB: no memory, or no route. */
 export function igmpv3_newpack(in_dev: in_device, mtu: u32): sk_buff {
   walk(FN_igmpv3_newpack, 0)
-  let size = mtu
-  let skb = new_packet(in_dev, ALL_MCR, size, true)
-  while (changetype<usize>(skb) == 0 && size >> 1 >= LEAST_PACK) {
-    size >>= 1
-    skb = new_packet(in_dev, ALL_MCR, size, true)
-  }
+  const dev = changetype<net_device>(in_dev.dev)
+  let skb = igmp_skb(dev, mtu)
+  for (let size = mtu >> 1; changetype<usize>(skb) == 0 && size >= LEAST_PACK; size >>= 1) skb = igmp_skb(dev, size)
   if (changetype<usize>(skb) == 0) return NO_SKB
+  const rt = igmp_route(dev, ALL_MCR)
+  if (IS_ERR(rt)) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_igmpv3_newpack)
+    return NO_SKB
+  }
+  igmp_ip_header(skb, rt, in_dev, true)
   const head = skb_put(skb, IGMPV3_REPORT_HLEN)
   store<u64>(head, <u64>IGMPV3_HOST_MEMBERSHIP_REPORT)
   return skb
@@ -67,7 +72,7 @@ export function igmpv3_newpack(in_dev: in_device, mtu: u32): sk_buff {
 
 export function igmpv3_sendpack(skb: sk_buff): void {
   walk(FN_igmpv3_sendpack, changetype<usize>(skb))
-  send_packet(skb)
+  igmp_send(skb)
 }
 
 /** Bytes that still fit. */

@@ -7,19 +7,10 @@ import { net } from '../../../include/net_namespace.ts'
 import { in_device, in_ifaddr, net_device } from '../../../include/netdevice.ts'
 import { SKB_BORN_SENT, sk_buff } from '../../../include/skbuff.ts'
 import { csum_fold, csum_partial } from '../../../lib/checksum.ts'
-import { IS_ERR } from '../../../lib/err.ts'
 import { IPOPT_RA } from '../../../uapi/ip.ts'
 import { RT_SCOPE_UNIVERSE } from '../../../uapi/rtnetlink.ts'
 import { IPPROTO_IGMP } from '../../../uapi/socket.ts'
-import { dst_release } from '../../core/dst.ts'
-import {
-  NO_SKB,
-  alloc_skb,
-  skb_dst_set,
-  skb_put,
-  skb_reset_network_header,
-  skb_transport_header,
-} from '../../core/skbuff.ts'
+import { alloc_skb, skb_dst_set, skb_put, skb_reset_network_header, skb_transport_header } from '../../core/skbuff.ts'
 import { LL_RESERVED_SPACE } from '../ip_output/finish2.ts'
 import { ip_local_out } from '../ip_output/local_out.ts'
 import { ip_select_ident } from '../route/ident.ts'
@@ -38,30 +29,33 @@ const TC_PRIO_CONTROL: u32 = 7
 const FL4: usize = memory.data(<i32>FLOWI4_SIZE, 16)
 
 /** The route's source, if it is an address of this device; else none. */
-export function igmpv3_get_srcaddr(in_dev: in_device, fl4: flowi4): u32 {
+function igmpv3_get_srcaddr(in_dev: in_device, fl4: flowi4): u32 {
   for (let p = in_dev.ifa_list; p; p = changetype<in_ifaddr>(p).ifa_next) {
     if (changetype<in_ifaddr>(p).ifa_local == fl4.saddr) return fl4.saddr
   }
   return 0
 }
 
-/**
- * A packet from the device to daddr (network order) with room for size bytes, the IP header among them; own: its source must
- * be an address of the device. Sets: dst, dev, network and transport header; data at the IP header. NO_SKB: no memory or no
- * route (the device is down).
- */
-export function new_packet(in_dev: in_device, daddr: u32, size: u32, own: bool): sk_buff {
-  const dev = changetype<net_device>(in_dev.dev)
-  const owner = changetype<net>(dev.nd_net)
+/** The route of a message to daddr (network order), counted; an address of IS_ERR: none, the device is down. */
+export function igmp_route(dev: net_device, daddr: u32): usize {
   const fl4 = changetype<flowi4>(FL4)
   flowi4_init_output(fl4, dev.ifindex, 0, 0, RT_SCOPE_UNIVERSE, IPPROTO_IGMP, 0, daddr, 0, 0, 0, 0)
-  const rt = ip_route_output_flow(owner, fl4)
-  if (IS_ERR(rt)) return NO_SKB
-  const skb = alloc_skb(size, LL_RESERVED_SPACE(dev), changetype<usize>(owner), SKB_BORN_SENT)
-  if (changetype<usize>(skb) == 0) {
-    dst_release(rt)
-    return NO_SKB
-  }
+  return ip_route_output_flow(changetype<net>(dev.nd_net), fl4)
+}
+
+/** An empty packet for size bytes, the IP header among them. NO_SKB: out of memory. */
+export function igmp_skb(dev: net_device, size: u32): sk_buff {
+  return alloc_skb(size, LL_RESERVED_SPACE(dev), dev.nd_net, SKB_BORN_SENT)
+}
+
+/**
+ * Writes the IP header. own: its source must be an address of the device, else there is none.
+ *
+ * Uses: the route that igmp_route has just found. Sets: dst, dev, network and transport header; data at the IP header.
+ */
+export function igmp_ip_header(skb: sk_buff, rt: usize, in_dev: in_device, own: bool): void {
+  const dev = changetype<net_device>(in_dev.dev)
+  const fl4 = changetype<flowi4>(FL4)
   skb_dst_set(skb, rt)
   skb.dev = changetype<usize>(dev)
   skb.priority = TC_PRIO_CONTROL
@@ -73,15 +67,14 @@ export function new_packet(in_dev: in_device, daddr: u32, size: u32, own: bool):
   ip.ttl = 1
   ip.protocol = <u8>IPPROTO_IGMP
   ip.saddr = own ? igmpv3_get_srcaddr(in_dev, fl4) : fl4.saddr
-  ip.daddr = daddr
-  ip_select_ident(owner, skb, 0)
+  ip.daddr = fl4.daddr
+  ip_select_ident(changetype<net>(dev.nd_net), skb, 0)
   store<u32>(changetype<usize>(ip), ROUTER_ALERT, 20)
   skb.transport_header = skb.network_header + <u16>IGMP_IP_HLEN
-  return skb
 }
 
 /** Sends it, with the checksum over the message. */
-export function send_packet(skb: sk_buff): void {
+export function igmp_send(skb: sk_buff): void {
   const message = skb_transport_header(skb)
   store<u16>(message, 0, 2)
   store<u16>(message, <u16>csum_fold(csum_partial(message, <u32>(skb.tail - message), 0)), 2)

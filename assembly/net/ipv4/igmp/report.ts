@@ -2,9 +2,10 @@
 // igmpv3_send_cr and igmp_send_report of net/ipv4/igmp.c. Read first: RFC 3376 5, RFC 2236 3.
 
 import { IGMP_HLEN, IP_SF_LIST_SIZE, igmphdr, ip_sf_list } from '../../../include/igmp.ts'
-import { IP_MC_LIST_SIZE, in_device, ip_mc_list } from '../../../include/netdevice.ts'
+import { IP_MC_LIST_SIZE, in_device, ip_mc_list, net_device } from '../../../include/netdevice.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { kfree } from '../../../lib/arena.ts'
+import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_igmp_send_report, FN_igmpv3_send_cr, FN_igmpv3_send_report } from '../../../uapi/functions.ts'
 import {
@@ -18,10 +19,11 @@ import {
   IGMP_HOST_LEAVE_MESSAGE,
 } from '../../../uapi/igmp.ts'
 import { MCAST_EXCLUDE, MCAST_INCLUDE } from '../../../uapi/in.ts'
+import { dst_release } from '../../core/dst.ts'
 import { NO_SKB, skb_put } from '../../core/skbuff.ts'
 import { add_grec, igmpv3_sendpack } from './grec.ts'
 import { sources_of, tomb_of } from './lookup.ts'
-import { IGMP_IP_HLEN, new_packet, send_packet } from './packet.ts'
+import { IGMP_IP_HLEN, igmp_ip_header, igmp_route, igmp_send, igmp_skb } from './packet.ts'
 import { is_reported } from './state.ts'
 
 /** 224.0.0.2, all routers. */
@@ -118,11 +120,18 @@ export function igmp_send_report(in_dev: in_device, im: ip_mc_list, type: u32): 
   walk(FN_igmp_send_report, 0)
   if (!is_reported(in_dev, im.multiaddr)) return
   const daddr = type == IGMP_HOST_LEAVE_MESSAGE ? ALL_ROUTERS : im.multiaddr
-  const skb = new_packet(in_dev, daddr, IGMP_IP_HLEN + IGMP_HLEN, false)
-  if (changetype<usize>(skb) == 0) return
+  const dev = changetype<net_device>(in_dev.dev)
+  const rt = igmp_route(dev, daddr)
+  if (IS_ERR(rt)) return
+  const skb = igmp_skb(dev, IGMP_IP_HLEN + IGMP_HLEN)
+  if (changetype<usize>(skb) == 0) {
+    dst_release(rt)
+    return
+  }
+  igmp_ip_header(skb, rt, in_dev, false)
   const ih = changetype<igmphdr>(skb_put(skb, IGMP_HLEN))
   ih.type = <u8>type
   ih.code = 0
   ih.group = im.multiaddr
-  send_packet(skb)
+  igmp_send(skb)
 }
