@@ -70,6 +70,11 @@ const walks: readonly Walk[] = [
     frames: [dropped],
     sockets: [{ port: 5007 }],
   },
+  {
+    name: 'socket-filter-drop',
+    frames: [small({ to: `${HOST}:5014` })],
+    sockets: [{ port: 5014, options: { SO_ATTACH_FILTER: [[0x06, 0, 0, 0]] } }],
+  },
   { name: 'ip-bad-checksum', frames: [small({ to: `${HOST}:5007`, ipChecksumOff: 1 })] },
   { name: 'otherhost', frames: [small({ to: `${HOST}:5007`, dmac: '02:00:00:00:00:99' })], promisc: true },
   { name: 'ping-receive', frames: [icmp({ data: 48 })] },
