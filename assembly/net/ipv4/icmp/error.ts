@@ -30,7 +30,7 @@ import {
 } from '../../../uapi/icmp.ts'
 import { RTN_BROADCAST } from '../../../uapi/rtnetlink.ts'
 import { ICMP_MIB_INERRORS } from '../../../uapi/snmp.ts'
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../uapi/socket.ts'
+import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../uapi/socket.ts'
 import { SYSCTL_ICMP_IGNORE_BOGUS_ERROR_RESPONSES, SYSCTL_IP_NO_PMTU_DISC } from '../../../uapi/sysctl.ts'
 import { skb_transport_header } from '../../core/skbuff.ts'
 import { pskb_may_pull } from '../../core/skbuff_data.ts'
@@ -74,11 +74,15 @@ function icmp_err(skb: sk_buff, info: u32): void {
   }
 }
 
-/** To raw sockets, then to the protocol of the quoted packet, of which header and 8 bytes must be there. */
+/**
+ * To raw sockets, then to the protocol of the quoted packet, of which header and 8 bytes must be there. 255 is nobody's
+ * protocol: such an error is wrong (icmp-error-quotes-255).
+ */
 function icmp_socket_deliver(skb: sk_buff, info: u32): void {
   walk(FN_icmp_socket_deliver, changetype<usize>(skb))
   const protocol = <u32>changetype<iphdr>(skb.data).protocol
-  if (!pskb_may_pull(skb, (changetype<iphdr>(skb.data).ihl << 2) + ICMP_HLEN)) {
+  const header = changetype<iphdr>(skb.data).ihl << 2
+  if (protocol == IPPROTO_RAW || !pskb_may_pull(skb, header + ICMP_HLEN)) {
     mib_inc(net_of(skb), ICMP_MIB_INERRORS)
     return
   }
