@@ -10,6 +10,8 @@ import {
   type LabOptions,
   Nic,
   type NicOptions,
+  type Socket,
+  type SocketType,
   type Tap,
   type TapOptions,
   type TraceRecord,
@@ -49,7 +51,7 @@ export class Story {
   readonly host: Host
   #before = { counters: {} as Record<string, number>, drops: {} as Record<string, number>, stats: {} as DeviceStats }
   #trace: TraceRecord[] | undefined
-  readonly #sockets: UdpSocket[] = []
+  readonly #sockets: { close(): void }[] = []
 
   constructor(net: Lab, host: Host) {
     this.net = net
@@ -60,6 +62,13 @@ export class Story {
   /** Opens a socket; it is closed at the end. */
   udp(options: UdpOptions = { port: 7 }): UdpSocket {
     const socket = this.host.udp(options)
+    this.#sockets.push(socket)
+    return socket
+  }
+
+  /** Opens a socket of any kind; it is closed at the end. */
+  socket(type: SocketType, protocol?: number | string): Socket {
+    const socket = this.host.socket(type, protocol)
     this.#sockets.push(socket)
     return socket
   }

@@ -244,9 +244,9 @@ export function sk_error_report(sk: sock): void {
   sock_wake(sk)
 }
 
-/** Less than half of the send buffer is in use (sock_writeable). */
+/** Less than half of the send buffer is in use, by Linux's count, which begins at 1. */
 export function sock_writeable(sk: sock): bool {
-  return sk.sk_wmem_alloc < sk.sk_sndbuf >> 1
+  return sk.sk_wmem_alloc + 1 < sk.sk_sndbuf >> 1
 }
 
 /** There is room to send again, if someone waits for it. */

@@ -131,7 +131,8 @@ function frame_alloc(run: append_run, size: u32, headroom: u32): usize {
   }
   const sk = changetype<sock>(run.sk)
   if (run.transhdrlen) return sock_alloc_send_skb(sk, size, headroom)
-  if (sk.sk_wmem_alloc > sk.sk_sndbuf * 2) return ERR_PTR(ENOBUFS)
+  // Linux counts from 1: twice the buffer is too much already.
+  if (sk.sk_wmem_alloc >= sk.sk_sndbuf * 2) return ERR_PTR(ENOBUFS)
   const skb = alloc_skb(size, headroom, sk.net, SKB_BORN_SENT)
   if (changetype<usize>(skb) == 0) return ERR_PTR(ENOBUFS)
   skb_set_owner_w(skb, sk)
