@@ -6,10 +6,21 @@ import { igb_clean_tx_irq, igb_next_rx, igb_refill, igb_rx_waiting, igb_tx_waiti
 import { igb_ring } from './drivers/net/igb_ring.ts'
 import { tun_dequeue_rx, tun_get_user, tun_napi, tun_polled, tun_queue_rx } from './drivers/net/tun.ts'
 import { DST_IN_ERROR, DST_IN_FORWARD, DST_IN_LOCAL_DELIVER, rtable } from './include/dst.ts'
-import { IPSKB_MULTIPATH, inet_skb_parm, ip_is_fragment, iphdr } from './include/ip.ts'
+import { ip_is_fragment, iphdr } from './include/ip.ts'
 import { mib_inc, net } from './include/net_namespace.ts'
-import { NAPI_KIND_BACKLOG, NAPI_KIND_IGB, PTYPE_ARP, PTYPE_IP, napi_struct, net_device } from './include/netdevice.ts'
-import { SKB_CB, sk_buff } from './include/skbuff.ts'
+import {
+  NAPI_KIND_BACKLOG,
+  NAPI_KIND_IGB,
+  PTYPE_ARP,
+  PTYPE_FUNC,
+  PTYPE_IP,
+  PTYPE_MASK,
+  PTYPE_SHARED,
+  PTYPE_TAPPED,
+  napi_struct,
+  net_device,
+} from './include/netdevice.ts'
+import { sk_buff, sk_buff_head } from './include/skbuff.ts'
 import { softnet_data } from './include/softnet.ts'
 import { COST_RX, charge } from './kernel/cost.ts'
 import { IS_ERR } from './lib/err.ts'
@@ -45,13 +56,23 @@ import {
   FN_udp_rcv,
 } from './uapi/functions.ts'
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
-import { RTN_BROADCAST, RTN_LOCAL } from './uapi/rtnetlink.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
 import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
 import { napi_complete, napi_schedule } from './net/core/dev.ts'
-import { __netif_receive_skb_core, netif_receive_specific } from './net/core/dev_receive.ts'
-import { dst_hold, dst_release } from './net/core/dst.ts'
-import { kfree_skb_reason, skb_dst_set_noref, skb_pull } from './net/core/skbuff.ts'
+import {
+  __netif_receive_skb_core,
+  netif_receive_call,
+  netif_receive_handler,
+  netif_receive_specific,
+} from './net/core/dev_receive.ts'
+import {
+  NO_SKB,
+  __skb_dequeue,
+  __skb_queue_tail,
+  kfree_skb_reason,
+  skb_dst_force,
+  skb_pull,
+} from './net/core/skbuff.ts'
 import { eth_type_trans } from './net/ethernet/eth.ts'
 import { nf_hook } from './net/netfilter/core.ts'
 import { arp_rcv } from './net/ipv4/arp.ts'
@@ -65,6 +86,7 @@ import { ip_error } from './net/ipv4/route/error.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
+import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), or alone. */
 const BY_LIST: u32 = 1
@@ -100,79 +122,21 @@ const DELIVER_UDP_WALK: usize = memory.data<u32>([
 /** The last two of these, when raw sockets are asked before. */
 const UDP_WALK: usize = DELIVER_UDP_WALK + 12
 
-/**
- * The route of the packet before, for the next one to the same destination (ip_list_rcv_finish): a stand-in packet with
- * that dst, and what it was for. Without a dst the key names no device, so that nothing is like it.
- */
-const HINT: usize = memory.data(offsetof<sk_buff>(), 16)
-const HINT_KEY: usize = memory.data(32, 16)
-
+/** Packets of a poll that taps have seen, all for the protocol or handler pt. Begins as a sk_buff_head. */
 @unmanaged
 @final
-class hint_key {
-  daddr: u32
-  saddr: u32
-  tos: u32
-  genid: u32
-  dev: usize
-  /** The route is not for delivery here. */
-  not_local: u32
+class tapped_list {
+  head: usize
+  tail: usize
+  qlen: u32
+  pt: usize
+  /** Packets that came since the list went up. */
+  count: u32
 }
 
-function hint_forget(): void {
-  const hint = changetype<sk_buff>(HINT)
-  if (hint.dst) dst_release(hint.dst)
-  hint.dst = 0
-  changetype<hint_key>(HINT_KEY).dev = 0
-}
-
-/** The packet's destination is that of the packet before: its stand-in, else 0. */
-function hint_for(ip: iphdr, dev: net_device, owner: net): sk_buff {
-  const key = changetype<hint_key>(HINT_KEY)
-  const differs =
-    (key.daddr ^ ip.daddr) |
-    (key.tos ^ ip.tos) |
-    ((<u32>key.dev) ^ (<u32>changetype<usize>(dev))) |
-    (key.genid ^ owner.rt_genid)
-  return differs ? changetype<sk_buff>(0) : changetype<sk_buff>(HINT)
-}
-
-/** First byte of a header without options. */
-const IPV4_PLAIN: u32 = 0x45
-
-/**
- * A packet of the same source as the one before takes the very same way: within one poll neither addresses nor switches
- * change, so its source is as valid as that one's. While tracing, the functions that would find this out are passed.
- */
-function hint_repeats(skb: sk_buff, ip: iphdr, hint: sk_buff): bool {
-  if (changetype<usize>(hint) == 0) return false
-  const key = changetype<hint_key>(HINT_KEY)
-  const first = <u32>load<u8>(changetype<usize>(ip))
-  const special = boot.trace_flags | (first ^ IPV4_PLAIN) | skb.pkt_type | (<u32>skb.dst)
-  if ((key.saddr ^ ip.saddr) | key.not_local | special) return false
-  skb_dst_set_noref(skb, hint.dst)
-  return true
-}
-
-/** Remembers the way of a packet for the next one. Broadcasts and namespaces with own rules have none. */
-function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
-  const hint = changetype<sk_buff>(HINT)
-  const key = changetype<hint_key>(HINT_KEY)
-  const owner = changetype<net>(dev.nd_net)
-  key.saddr = ip.saddr
-  if (hint.dst == skb.dst && key.daddr == ip.daddr && key.tos == <u32>ip.tos) return
-  hint_forget()
-  if (changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).flags & (<u16>IPSKB_MULTIPATH)) return
-  const type = <u32>changetype<rtable>(skb.dst).rt_type
-  if (owner.fib_has_custom_rules || type == RTN_BROADCAST) return
-  dst_hold(skb.dst)
-  hint.dst = skb.dst
-  key.daddr = ip.daddr
-  key.tos = ip.tos
-  key.genid = owner.rt_genid
-  key.dev = changetype<usize>(dev)
-  key.not_local = type ^ RTN_LOCAL
-}
+const TAPPED: usize = memory.data(offsetof<tapped_list>(), 16)
+/** So many packets go up together (gro_normal_batch). */
+const GRO_NORMAL_BATCH: u32 = 8
 
 /** A whole datagram for us goes to its protocol. */
 function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
@@ -253,20 +217,103 @@ function ip_packet(received: sk_buff, how: u32): void {
   dst_input(skb, owner, how)
 }
 
+/** IP packets of one route wait here for each other. */
+const SAME_DST: usize = memory.data(offsetof<sk_buff_head>(), 16)
+
+function dst_inputs(list: sk_buff_head): void {
+  for (let skb = __skb_dequeue(list); changetype<usize>(skb); skb = __skb_dequeue(list)) {
+    dst_input(skb, changetype<net>(changetype<net_device>(skb.dev).nd_net), BY_LIST)
+  }
+}
+
+/** A list of IP packets: those of one route go on together, once the next one's is known (ip_list_rcv_finish). */
+function ip_packets(list: sk_buff_head): void {
+  const same = changetype<sk_buff_head>(SAME_DST)
+  let dst: usize = 0
+  for (let p = __skb_dequeue(list); changetype<usize>(p); p = __skb_dequeue(list)) {
+    const skb = ip_packet_routed(p)
+    if (changetype<usize>(skb) == 0) continue
+    if (skb.dst != dst) dst_inputs(same)
+    dst = skb.dst
+    __skb_queue_tail(same, skb)
+  }
+  dst_inputs(same)
+}
+
+/** An IP packet of a list up to its route, which it keeps while others go on. NO_SKB: it is gone. */
+function ip_packet_routed(received: sk_buff): sk_buff {
+  const dev = changetype<net_device>(received.dev)
+  const owner = changetype<net>(dev.nd_net)
+  walk_all(LIST_RCV_WALK, changetype<usize>(received))
+  const skb = ip_rcv_core(received, owner)
+  if (changetype<usize>(skb) == 0 || nf_hook(owner, NF_INET_PRE_ROUTING, skb, skb.dev, 0) <= 0) return NO_SKB
+  walk_all(LIST_FINISH_WALK, changetype<usize>(skb))
+  const hint = hint_for(changetype<iphdr>(skb.data), dev, owner)
+  if (!ip_rcv_finish_core(owner, skb, dev, hint)) return NO_SKB
+  skb_dst_force(skb)
+  hint_keep(skb, changetype<iphdr>(skb.data), dev)
+  return skb
+}
+
+/** What taps have seen goes up. */
+function tapped_flush(list: tapped_list): void {
+  const packets = changetype<sk_buff_head>(changetype<usize>(list))
+  if (list.pt == PTYPE_IP) {
+    ip_packets(packets)
+    return
+  }
+  for (let skb = __skb_dequeue(packets); changetype<usize>(skb); skb = __skb_dequeue(packets)) {
+    receive_one(skb, list.pt, BY_LIST)
+  }
+}
+
+/**
+ * A packet of a poll that taps have seen waits: they see what comes behind it before the protocol answers it, as in Linux,
+ * where up to eight go up together as long as they are for one protocol. pt: whose it is, 0: it is gone.
+ */
+function receive_tapped(skb: sk_buff, pt: usize): void {
+  const list = changetype<tapped_list>(TAPPED)
+  if (pt) {
+    if (list.pt != pt) tapped_flush(list)
+    list.pt = pt
+    __skb_queue_tail(changetype<sk_buff_head>(TAPPED), skb)
+  }
+  if (++list.count < GRO_NORMAL_BATCH) return
+  tapped_end(list)
+}
+
+function tapped_end(list: tapped_list): void {
+  tapped_flush(list)
+  list.count = 0
+}
+
+/** To IP, to ARP, or to a handler. */
+function receive_one(skb: sk_buff, pt: usize, how: u32): void {
+  if (pt == PTYPE_IP) ip_packet(skb, how)
+  else if (pt == PTYPE_ARP) arp_rcv(skb, changetype<net_device>(skb.dev))
+  else netif_receive_call(skb, pt)
+}
+
+/** A packet that others have seen, or want besides the protocol: that one is the first. */
+function receive_with_others(skb: sk_buff, type: u32, how: u32): void {
+  let pt: usize = type & PTYPE_MASK
+  if (type & PTYPE_SHARED) {
+    receive_one(skb, pt, ALONE)
+    pt = netif_receive_specific(skb)
+  } else if (pt == PTYPE_FUNC) {
+    pt = netif_receive_handler()
+  }
+  if (type & PTYPE_TAPPED && how == BY_LIST) receive_tapped(skb, pt)
+  else if (pt) receive_one(skb, pt, how)
+}
+
 /** A packet with its link header off: taps, then the protocol. */
 function receive(skb: sk_buff, how: u32): void {
   charge(COST_RX, skb.len)
   const type = __netif_receive_skb_core(skb)
   if (type == PTYPE_IP) ip_packet(skb, how)
   else if (type == PTYPE_ARP) arp_rcv(skb, changetype<net_device>(skb.dev))
-  else if (type) receive_shared(skb, type)
-}
-
-/** A packet that handlers of its protocol want besides the protocol itself, who is the first. */
-function receive_shared(skb: sk_buff, type: u32): void {
-  if (type & PTYPE_IP) ip_packet(skb, ALONE)
-  else arp_rcv(skb, changetype<net_device>(skb.dev))
-  netif_receive_specific(skb)
+  else if (type) receive_with_others(skb, type, how)
 }
 
 /** A packet from a driver without NAPI, handled at once. */
@@ -394,6 +441,8 @@ export function napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   if (napi.kind == NAPI_KIND_IGB) work = igb_poll(napi, budget, until)
   else if (napi.kind == NAPI_KIND_BACKLOG) work = process_backlog(napi, budget, until)
   else work = tun_napi_poll(napi, budget, until)
+  const list = changetype<tapped_list>(TAPPED)
+  if (list.count) tapped_end(list)
   hint_forget()
   return work
 }

@@ -215,6 +215,10 @@ export const PTYPE_ARP: u32 = 2
 export const PTYPE_FUNC: u32 = 3
 /** With PTYPE_IP or PTYPE_ARP: others get the packet afterwards, the protocol has a reference of its own. */
 export const PTYPE_SHARED: u32 = 4
+/** With or without these: taps exist. */
+export const PTYPE_TAPPED: u32 = 8
+/** The bits that say whose the packet is. */
+export const PTYPE_MASK: u32 = 3
 
 /** IPv4 of a device (struct in_device): addresses, groups, switches. */
 @unmanaged

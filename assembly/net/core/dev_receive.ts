@@ -2,8 +2,17 @@
 // Left out: ingress qdiscs, rx handlers (bridges), XDP.
 
 import { net } from '../../include/net_namespace.ts'
-import { PTYPE_ARP, PTYPE_IP, PTYPE_SHARED, dev_stats, net_device, packet_type } from '../../include/netdevice.ts'
-import { SKB_ENDED_ABSORBED, sk_buff, skb_vlan_all } from '../../include/skbuff.ts'
+import {
+  PTYPE_ARP,
+  PTYPE_FUNC,
+  PTYPE_IP,
+  PTYPE_SHARED,
+  PTYPE_TAPPED,
+  dev_stats,
+  net_device,
+  packet_type,
+} from '../../include/netdevice.ts'
+import { sk_buff, skb_vlan_all } from '../../include/skbuff.ts'
 import { boot } from '../../lib/boot.ts'
 import { walk } from '../../trace/trace.ts'
 import {
@@ -35,7 +44,6 @@ import { PACKET_OTHERHOST } from '../../uapi/in.ts'
 import { htons, ntohs } from '../../lib/byteorder.ts'
 import { this_softnet } from './dev.ts'
 import {
-  consume_skb,
   kfree_skb_reason,
   skb_cow,
   skb_pull,
@@ -199,48 +207,64 @@ function other_protocol(shared: sk_buff, proto: u32): void {
   kfree_skb_reason(skb, reason, fn)
 }
 
-/** Other handlers of its protocol get a packet that the protocol itself has seen with a reference of its own. */
-export function netif_receive_specific(skb: sk_buff): void {
+/** The handler that PTYPE_FUNC speaks of. */
+const LAST: usize = memory.data(8, 16)
+
+/** Who has the packet after PTYPE_FUNC. */
+export function netif_receive_handler(): usize {
+  return load<usize>(LAST)
+}
+
+/** A handler gets a packet that waits for it; the reference is the handler's. */
+export function netif_receive_call(skb: sk_buff, pt: usize): void {
+  call(skb, pt)
+}
+
+/**
+ * After PTYPE_SHARED: the protocol has seen the packet with a reference of its own, now its other handlers get it.
+ * Answers the last one, who has the packet itself (netif_receive_call).
+ */
+export function netif_receive_specific(skb: sk_buff): usize {
   const dev = changetype<net_device>(skb.dev)
-  const last = deliver_specific(skb, changetype<net>(dev.nd_net), dev, 0)
-  if (last) call(skb, last)
-  else consume_skb(skb, SKB_ENDED_ABSORBED)
+  return deliver_specific(skb, changetype<net>(dev.nd_net), dev, 0)
 }
 
 /** Nobody's protocol but that of its handlers; before: a tap that waits. Who comes last has the packet. */
-function to_handlers(skb: sk_buff, owner: net, dev: net_device, before: usize): void {
+function to_handlers(skb: sk_buff, owner: net, dev: net_device, before: usize): u32 {
   const last = deliver_specific(skb, owner, dev, before)
   if (last) {
-    call(skb, last)
-    return
+    store<usize>(LAST, last)
+    return PTYPE_FUNC
   }
   dev_stats(dev).rx_dropped += 1
   kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO, FN___netif_receive_skb_core)
+  return 0
 }
 
-/** __netif_receive_skb_core for a packet that has a tag, taps, handlers, or a protocol other than IP. */
-function receive_others(skb: sk_buff, owner: net, dev: net_device): u32 {
-  if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return 0
-  let tap: usize = owner.ptype_all | dev.ptype_all ? deliver_taps(skb, owner, dev) : 0
-  if (skb_vlan_all(skb)) {
-    if (tap) deliver_skb(skb, tap)
-    tap = 0
-    if (!vlan_nobody(skb)) return 0
-  }
+/** A packet whose taps but one, who waits (tap, 0: none does), have seen it, on to its protocol. Answers PTYPE_*. */
+function to_protocol(skb: sk_buff, owner: net, dev: net_device, tap: usize): u32 {
   const proto = ntohs(skb.protocol)
   const own = proto == ETH_P_IP ? PTYPE_IP : proto == ETH_P_ARP ? PTYPE_ARP : 0
-  const foreign = proto == ETH_P_IPV6 || proto == ETH_P_802_2
-  if (!own && !foreign) {
-    to_handlers(skb, owner, dev, tap)
-    return 0
-  }
+  if (!own && proto != ETH_P_IPV6 && proto != ETH_P_802_2) return to_handlers(skb, owner, dev, tap)
   if (tap) deliver_skb(skb, tap)
   const shared = first_of(owner.ptype_base, skb.protocol) | first_of(dev.ptype_specific, skb.protocol)
   if (shared) skb.users += 1
   if (own) return shared ? own | PTYPE_SHARED : own
   other_protocol(skb, proto)
-  if (shared) netif_receive_specific(skb)
-  return 0
+  return shared ? to_handlers(skb, owner, dev, 0) : 0
+}
+
+/** __netif_receive_skb_core for a packet that has a tag, taps, handlers, or a protocol other than IP. */
+function receive_others(skb: sk_buff, owner: net, dev: net_device): u32 {
+  const tapped = owner.ptype_all | dev.ptype_all ? PTYPE_TAPPED : 0
+  if (eth_type_vlan(skb.protocol) && !skb_vlan_untag(skb)) return tapped
+  let tap: usize = tapped ? deliver_taps(skb, owner, dev) : 0
+  if (skb_vlan_all(skb)) {
+    if (tap) deliver_skb(skb, tap)
+    tap = 0
+    if (!vlan_nobody(skb)) return tapped
+  }
+  return to_protocol(skb, owner, dev, tap) | tapped
 }
 
 /** Some socket wants to know when packets came: now, unless somebody has stamped it. */
@@ -252,7 +276,8 @@ function net_timestamp_check(skb: sk_buff): void {
  * Taps and protocol handlers get their references; what is left goes to IP or ARP.
  *
  * Uses: data at the network header, protocol, dev. Sets: network_header, skb_iif, the tag out of the way.
- * Next: PTYPE_IP or PTYPE_ARP, with PTYPE_SHARED then netif_receive_specific; 0: the skb is gone, to somebody else or dropped.
+ * Next: PTYPE_IP, PTYPE_ARP or PTYPE_FUNC (netif_receive_handler), with PTYPE_SHARED then netif_receive_specific; 0: the skb
+ * is gone, to somebody else or dropped. PTYPE_TAPPED besides: taps have seen it.
  */
 export function __netif_receive_skb_core(skb: sk_buff): u32 {
   walk(FN___netif_receive_skb_core, changetype<usize>(skb))

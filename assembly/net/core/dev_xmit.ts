@@ -98,7 +98,7 @@ function next_tap(p: usize, sk: usize): usize {
 function clone_for_taps(skb: sk_buff): sk_buff {
   const copy = skb_clone(skb)
   if (changetype<usize>(copy) == 0) return copy
-  copy.tstamp = boot.now
+  copy.tstamp = boot.netstamp_needed ? boot.now : 0
   skb_reset_mac_header(copy)
   const network = skb_network_header(copy)
   if (network < copy.data || network > copy.tail) skb_reset_network_header(copy)

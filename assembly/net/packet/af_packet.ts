@@ -71,7 +71,7 @@ function rehook(sk: sock, dev: net_device, proto: u32): void {
   sk_error_report(sk)
 }
 
-/** Only packets of a device (index 0: of all) and a protocol (0: none) from now on. 0 or -ENODEV. */
+/** Only packets of a device (index 0: of all) and a protocol (0: the one that it has) from now on. 0 or -ENODEV. */
 function packet_do_bind(sk: sock, ifindex: i32, proto: u32): i32 {
   walk(FN_packet_do_bind, 0)
   const dev = ifindex ? __dev_get_by_index(changetype<net>(sk.net), ifindex) : NO_DEVICE
@@ -90,7 +90,7 @@ export function packet_bind(sk: sock, addr: usize, addrlen: u32): i32 {
   if (addrlen < SOCKADDR_LL_SIZE) return -EINVAL
   const sll = changetype<sockaddr_ll>(addr)
   if (sll.sll_family != <u16>AF_PACKET) return -EINVAL
-  return packet_do_bind(sk, sll.sll_ifindex, sll.sll_protocol)
+  return packet_do_bind(sk, sll.sll_ifindex, sll.sll_protocol ? sll.sll_protocol : packet_sk(sk).num)
 }
 
 /** The socket's name as a sockaddr_ll at out. Its length, or -EOPNOTSUPP: it has no peer. */

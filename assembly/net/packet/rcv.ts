@@ -1,11 +1,10 @@
 // A packet comes to a packet socket's handler, from a device or on its way to one. Mirrors packet_rcv of
 // net/packet/af_packet.c.
 
-import { boot } from '../../lib/boot.ts'
 import { net_device, packet_type } from '../../include/netdevice.ts'
 import { packet_skb_cb, packet_sock, SLL_ADDR, sockaddr_ll } from '../../include/packet.ts'
 import { SKB_CB, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
-import { DROPCOUNT_CB, SOCK_RXQ_OVFL, SOCK_TIMESTAMP, sock } from '../../include/sock.ts'
+import { DROPCOUNT_CB, SOCK_RXQ_OVFL, sock } from '../../include/sock.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_PACKET_SOCK_ERROR } from '../../uapi/dropreason.ts'
 import { FN_packet_rcv } from '../../uapi/functions.ts'
@@ -101,7 +100,6 @@ export function packet_rcv(p: usize, pt: usize, d: usize): void {
   skb = mine
   describe(skb, changetype<net_device>(d))
   pskb_trim(skb, snaplen)
-  if (skb.tstamp == 0 && sk.sk_flags & SOCK_TIMESTAMP) skb.tstamp = boot.now
   skb_set_owner_r(skb, sk)
   skb.dev = 0
   skb_dst_drop(skb)
