@@ -4,7 +4,7 @@
 import * as assert from 'uvu/assert'
 import { type FilterInstruction, type OptionValue, type UdpSocket } from '../../src/index.ts'
 import { isSystemError } from '../../src/wasm/errors.ts'
-import { fragments, udp, udpDatagram } from './packets.ts'
+import { arp, eth, fragments, icmp, ip, tcp, udp, udpDatagram } from './packets.ts'
 import { type Story, stories } from './story.ts'
 
 const { path, run } = stories('socket filters')
@@ -264,6 +264,44 @@ for (const [count, insn, charge] of CHARGES) {
     if (charge === undefined) return
     server.socket.setsockopt('SO_DETACH_FILTER', 0)
     assert.is(optionMemory(server), 0)
+  })
+}
+
+path("tcpdump's program for 'ip and udp dst port 7' on a packet socket", (h) => {
+  const text = `11\n40 0 0 12\n21 0 8 2048\n48 0 0 23\n21 0 6 17\n40 0 0 20\n69 4 0 8191
+    177 0 0 14\n72 0 0 16\n21 0 1 7\n6 0 0 262144\n6 0 0 0\n`
+  const socket = h.host.socket('packet', 'ALL').bind('eth0').setsockopt('SO_ATTACH_FILTER', text)
+  const wanted = udp({ data: 'wanted', options: Uint8Array.of(1, 1, 1, 0) })
+  h.rx('eth0', udp({ to: '10.0.0.1:8' }), arp(), icmp(), wanted, ip({ protocol: 17, offset: 8 }, 'a later fragment'))
+  assert.equal(socket.recv()?.data, wanted)
+  assert.is(socket.recv(), undefined)
+  socket.close()
+})
+
+/** Frames, and where their payload begins for SKF_AD_PAY_OFFSET, from the link header on. */
+const PAYLOADS: readonly (readonly [name: string, frame: Uint8Array, offset: number])[] = [
+  ['a datagram', udp({ data: 'x' }), 42],
+  ['a datagram with IP options', udp({ data: 'x', options: new Uint8Array(8) }), 50],
+  ['a datagram with a VLAN tag', udp({ data: 'x', vlan: [5] }), 42],
+  ['a datagram with a tag that names no VLAN', udp({ data: 'x', vlan: [0] }), 42],
+  ['a segment with options', tcp({ data: 'x', options: new Uint8Array(12) }), 66],
+  ['an echo request', icmp(), 42],
+  ['a first fragment', fragments({ id: 1 }, udpDatagram({ data: 100 }), 64)[0]!, 42],
+  ['a later fragment', fragments({ id: 1 }, udpDatagram({ data: 100 }), 64)[1]!, 34],
+  ['ARP', arp(), 14],
+  ['an EtherType that nobody knows', eth({ ethertype: 0x1234 }, new Uint8Array(50)), 0],
+]
+for (const [name, frame, offset] of PAYLOADS) {
+  path(`the payload of ${name} begins at ${offset}`, (h) => {
+    const program: FilterInstruction[] = [
+      [0x20, 0, 0, -0x1000 + 52],
+      [0x04, 0, 0, 1],
+      [0x16, 0, 0, 0],
+    ]
+    const socket = h.host.socket('packet', 'ALL').bind('eth0').setsockopt('SO_ATTACH_FILTER', program)
+    h.rx('eth0', frame)
+    assert.is(socket.recv()?.data.length, offset + 1)
+    socket.close()
   })
 }
 
