@@ -30,6 +30,8 @@ export type {
   SocketType,
   WaitOptions,
 } from './socket/socket.ts'
+export { Epoll } from './socket/epoll.ts'
+export type { EpollEvent, EpollEvents, EpollFlag } from './socket/epoll.ts'
 export { UdpSocket } from './socket/udp_socket.ts'
 export type { Datagram, UdpBatch, UdpOptions } from './socket/udp_socket.ts'
 export type { QueuedError, ReceivedCmsg, SendCmsg } from './socket/cmsg.ts'

@@ -151,6 +151,8 @@ export class Lab implements AsyncDisposable {
       linkWatch: { pending: [], nextEvent: 0, scheduled: false },
       timerAt: -1,
       blasts: [],
+      sleeps: [],
+      nextSleep: 0,
     }
     const machine = this.#machine(host)
     state.hosts.push(host)

@@ -58,8 +58,12 @@ export const INET_RTALERT: u32 = 524288
 export const TCP_ESTABLISHED: u32 = 1
 export const TCP_CLOSE: u32 = 7
 
-/** ready: what the owner was not told yet */
+/** ready: an event of it lies in the ring; and what its waiters were woken for since, for edges */
 export const SOCK_READY_QUEUED: u32 = 1
+export const SOCK_READY_IN: u32 = 2
+export const SOCK_READY_OUT: u32 = 4
+export const SOCK_READY_ERR: u32 = 8
+export const SOCK_READY_ALL: u32 = SOCK_READY_IN | SOCK_READY_OUT | SOCK_READY_ERR
 
 @unmanaged
 @final
@@ -166,10 +170,8 @@ export class sock {
   sk_reuseport_cb: usize
   sk_pacing_rate: u64
   sk_cookie: u64
-  /** SOCK_READY_*: an event of it lies in the ring. */
+  /** SOCK_READY_*. */
   ready: u32
-  /** Events since it was last asked: for edges. */
-  poll_seq: u32
   /** UDP: GSO size, GRO on, corked data's state, bytes read but not yet given back (forward_deficit). */
   gso_size: u16
   udp_flags: u16
@@ -194,7 +196,7 @@ export class sock {
   reader_len: u32
   /** Route of packets that come from the peer (rtable), counted; 0: none. */
   sk_rx_dst: usize
-  /** SOCK_ASYNC_NOSPACE: someone waits until there is room to send. */
+  /** SOCK_NOSPACE: someone waits until there is room to send; SOCK_WATCHED. */
   sk_socket_flags: u32
   sk_busy_poll: u32
   /** PROT_*: whose functions serve it. */
@@ -222,6 +224,8 @@ export const PROT_PACKET: u32 = 5
 
 /** sk_socket_flags */
 export const SOCK_NOSPACE: u32 = 1
+/** Someone wants every edge: each packet that was sent and is freed is one (epoll). */
+export const SOCK_WATCHED: u32 = 2
 
 /** Flags of sk_flags that are netpath's places for one-bit fields. */
 export const SOCK_SELECT_ERRQUEUE: u32 = 1 << 18

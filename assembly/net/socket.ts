@@ -1,10 +1,22 @@
 // The system calls on sockets, as TypeScript makes them: handles for descriptors, pointers into Wasm memory, never a wait.
 // Mirrors net/socket.c. A call that would block answers -EAGAIN; an EV_SOCK event follows when it is worth another try.
 
-import { SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_UDP, SLOT_PING_RCV, SLOT_RA_CHAIN, slot_set } from '../lib/boot.ts'
+import { SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_UDP, SLOT_PING_RCV, SLOT_RA_CHAIN, boot, slot_set } from '../lib/boot.ts'
 import { net } from '../include/net_namespace.ts'
 import { SOCKADDR_LL_SIZE } from '../include/packet.ts'
-import { PROT_PACKET, PROT_UDP, SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock } from '../include/sock.ts'
+import {
+  PROT_PACKET,
+  PROT_UDP,
+  SOCKADDR_IN_SIZE,
+  SOCK_READY_ALL,
+  SOCK_READY_ERR,
+  SOCK_READY_IN,
+  SOCK_READY_OUT,
+  SOCK_READY_QUEUED,
+  SOCK_WATCHED,
+  msghdr,
+  sock,
+} from '../include/sock.ts'
 import { COST_SYSCALL, charge } from '../kernel/cost.ts'
 import { walk } from '../trace/trace.ts'
 import { EAFNOSUPPORT, EBADF, EINVAL, ENOTCONN, EOPNOTSUPP } from '../uapi/errno.ts'
@@ -41,11 +53,26 @@ import {
   FN_sock_poll,
   FN_sock_recvmsg,
 } from '../uapi/functions.ts'
-import { AF_INET, AF_PACKET, SOCK_STREAM, SOL_SOCKET, SO_PEERNAME } from '../uapi/socket.ts'
+import {
+  AF_INET,
+  AF_PACKET,
+  EPOLLERR,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDBAND,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_PEERNAME,
+} from '../uapi/socket.ts'
 import { datagram_poll } from './core/datagram.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
 import { sock_getsockopt } from './core/sock_getsockopt.ts'
 import { sock_setsockopt } from './core/sock_options.ts'
+import { MAX_SCHEDULE_TIMEOUT } from './core/sock_times.ts'
 import {
   inet_bind,
   inet_create,
@@ -247,6 +274,40 @@ export function sys_shutdown(handle: u32, how: u32): i32 {
   const sk = begin(handle, FN___x64_sys_shutdown, FN___sys_shutdown)
   if (bad(sk)) return -EBADF
   return is_packet(sk) ? -EOPNOTSUPP : inet_shutdown(sk, how)
+}
+
+/** EPOLL* bits that a wake-up is for, as the kernel's callers of __wake_up_common_lock give them. */
+const WAKE_IN: u32 = EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND
+const WAKE_OUT: u32 = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND
+
+/** EPOLL* bits of what waiters were woken for since the last time it was asked; changes bring an event again. */
+export function sys_woken(handle: u32): u32 {
+  const sk = sockfd_lookup(handle)
+  if (bad(sk)) return 0
+  const what = sk.ready & SOCK_READY_ALL
+  sk.ready = 0
+  if (what == SOCK_READY_ALL) return u32.MAX_VALUE
+  return (
+    (what & SOCK_READY_IN ? WAKE_IN : 0) |
+    (what & SOCK_READY_OUT ? WAKE_OUT : 0) |
+    (what & SOCK_READY_ERR ? EPOLLERR : 0)
+  )
+}
+
+/** From now on every edge of the socket is told, or (on: 0) no more. 0 or -EBADF. */
+export function sys_watch(handle: u32, on: u32): i32 {
+  const sk = sockfd_lookup(handle)
+  if (bad(sk)) return -EBADF
+  if (on) sk.sk_socket_flags |= SOCK_WATCHED
+  else sk.sk_socket_flags &= ~SOCK_WATCHED
+  return 0
+}
+
+/** How long a reader waits (SO_RCVTIMEO), in ns; -1: for ever. */
+export function sys_rcvtimeo(handle: u32): f64 {
+  const sk = sockfd_lookup(handle)
+  if (bad(sk) || sk.sk_rcvtimeo == MAX_SCHEDULE_TIMEOUT) return -1
+  return <f64>sk.sk_rcvtimeo * <f64>boot.tick_ns
 }
 
 /** EPOLL* bits of what can be done without waiting, 0 for a closed handle. From now on changes bring an event again. */

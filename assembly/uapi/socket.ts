@@ -310,3 +310,9 @@ export const EPOLLMSG: u32 = 0x400
 export const EPOLLERR: u32 = 8
 export const EPOLLHUP: u32 = 16
 export const EPOLLRDHUP: u32 = 0x2000
+
+// epoll_ctl: how an interest is kept
+export const EPOLLEXCLUSIVE: u32 = 0x10000000
+export const EPOLLWAKEUP: u32 = 0x20000000
+export const EPOLLONESHOT: u32 = 0x40000000
+export const EPOLLET: u32 = 0x80000000

@@ -19,6 +19,7 @@ import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
 import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
 import { readSysctl, sysctlNames, writeSysctl } from '../net/sysctl.ts'
 import { type NameOf, type Socket, type SocketType, openSocket } from '../socket/socket.ts'
+import { Epoll } from '../socket/epoll.ts'
 import { type UdpOptions, UdpSocket } from '../socket/udp_socket.ts'
 import { integer, parseTime } from '../wasm/encode.ts'
 import { systemError } from '../wasm/errors.ts'
@@ -210,6 +211,11 @@ export class Namespace {
   /** Opens a socket. EAFNOSUPPORT, EPROTONOSUPPORT. */
   socket<Type extends SocketType>(type: Type, protocol?: number | string): Socket<NameOf<Type>> {
     return openSocket(this.#machine, this.#id, type, protocol)
+  }
+
+  /** An epoll instance: readiness of many sockets of the host. */
+  epoll(): Epoll {
+    return new Epoll(this.#machine)
   }
 
   /** A UDP socket, bound. EADDRINUSE, EADDRNOTAVAIL. */

@@ -29,6 +29,17 @@ export interface Handlers {
   lookAtAll(machine: Machine): void
 }
 
+/** Who wants to know of every edge of a socket (epoll). */
+export interface Watcher {
+  /** The socket's waiters were woken for these EPOLL* bits. True: this one took it for itself alone. */
+  woken(handle: number, what: number): boolean
+  /** The socket is closed. */
+  closed(handle: number): void
+}
+
+/** Of a wake-up that is for everybody. */
+const EVERYTHING = 0xffffffff
+
 const EVENT_RECORD = 16
 
 /** One host of a lab. */
@@ -39,6 +50,10 @@ export class Machine {
   readonly handlers: Handlers
   /** Who waits for a socket to become ready, by handle. */
   readonly wakers = new Map<number, Set<() => void>>()
+  /** Who watches sockets, by handle. */
+  readonly watchers = new Map<number, Set<Watcher>>()
+  /** Who sleeps until a time, by number. */
+  readonly sleepers = new Map<number, () => void>()
   #closed = false
   #lab: LabState | undefined
   #state: HostState | undefined
@@ -158,16 +173,39 @@ export class Machine {
     return (this.core.memory.readU32(napi + this.core.offsets.napi_struct.state) & NAPI_STATE_SCHED) !== 0
   }
 
-  /** Tells who waits for a socket. */
+  /** Tells who waits for a socket, and who watches it. */
   wake(handle: number): void {
+    const watching = this.watchers.get(handle)
+    if (watching) this.#tell(watching, handle, this.core.exports.sys_woken(handle) >>> 0)
+    this.#resolve(handle)
+  }
+
+  #tell(watching: ReadonlySet<Watcher>, handle: number, what: number): void {
+    for (const watcher of watching) if (watcher.woken(handle, what)) return
+  }
+
+  #resolve(handle: number): void {
     const waiting = this.wakers.get(handle)
     if (!waiting) return
     this.wakers.delete(handle)
-    for (const resolve of waiting) resolve()
+    for (const resolve of [...waiting]) resolve()
+  }
+
+  /** The socket is closed: who waits for it or watches it hears of it for the last time. */
+  forget(handle: number): void {
+    const watching = this.watchers.get(handle)
+    this.watchers.delete(handle)
+    for (const watcher of watching ?? []) watcher.closed(handle)
+    this.#resolve(handle)
   }
 
   wakeAll(): void {
-    for (const handle of [...this.wakers.keys()]) this.wake(handle)
+    for (const [handle, watching] of [...this.watchers]) {
+      // The memory may be another one, in which nobody watches yet.
+      if (!this.core.dead) this.core.exports.sys_watch(handle, 1)
+      this.#tell(watching, handle, EVERYTHING)
+    }
+    for (const handle of [...this.wakers.keys()]) this.#resolve(handle)
   }
 
   /** Asks the core when its next timer fires, if one was set or stopped since. */

@@ -36,6 +36,9 @@ export interface HostState {
   /** When the next timer of the wheel fires in ns, -1: none is set. */
   timerAt: number
   blasts: BlastState[]
+  /** Who sleeps until a time (src/kernel/wait.ts), the first to wake first. */
+  sleeps: { id: number; until: number }[]
+  nextSleep: number
 }
 
 /** A CPU: what runs, what is pending. */

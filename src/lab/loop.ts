@@ -8,6 +8,7 @@ import type { Handlers, Machine, Simulation } from '../kernel/machine.ts'
 import { run_deferred, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
 import { type SimEvent, nextEventTime, popEvent } from '../kernel/time.ts'
 import { deviceByPointer } from '../net/dev.ts'
+import { nextSleepEnd, wakeSleepers } from '../kernel/wait.ts'
 import { linkwatch_event, linkwatch_fire_event } from '../net/link_watch.ts'
 import { net_rx_action, net_tx_action } from '../net/napi.ts'
 import { sendNext } from './blast_state.ts'
@@ -101,21 +102,27 @@ function dispatch(simulation: Simulation, event: SimEvent): void {
   else sendNext(machine, target)
 }
 
-/** The host whose timer fires first, and when. */
+/** The host whose timer fires or whose sleeper wakes first, and when. */
 function nextTimer(simulation: Simulation): { machine: Machine | undefined; time: number } {
   let machine: Machine | undefined
   let time = Infinity
-  for (const { id, timerAt } of simulation.state.hosts) {
-    if (timerAt < 0 || timerAt >= time) continue
-    time = timerAt
-    machine = simulation.machines.get(id)
+  for (const host of simulation.state.hosts) {
+    const timer = host.timerAt < 0 ? Infinity : host.timerAt
+    const first = Math.min(timer, nextSleepEnd(host))
+    if (first >= time) continue
+    time = first
+    machine = simulation.machines.get(host.id)
   }
   return { machine, time }
 }
 
 function runTimers(machine: Machine, time: number): void {
-  run_timer_softirq(machine)
   const { state } = machine
+  if (nextSleepEnd(state) <= time) {
+    wakeSleepers(machine, time)
+    return
+  }
+  run_timer_softirq(machine)
   // A timer that could not fire yet is looked at again a tick later, and not for ever now.
   if (state.timerAt >= 0 && state.timerAt <= time) {
     state.timerAt = time + 1e9 / machine.simulation.state.options.hz

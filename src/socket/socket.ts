@@ -1,8 +1,9 @@
 // A socket as system calls make it: options, control messages and flags by their C names, errors of Node's shape.
-// Nothing blocks: what would wait answers undefined (reading) or throws EAGAIN (sending).
+// Calls do not block: what would wait answers undefined (reading) or throws EAGAIN (sending). readable and next wait.
 
 import * as so from '../../assembly/uapi/socket.ts'
 import type { Machine } from '../kernel/machine.ts'
+import { sleep } from '../kernel/wait.ts'
 import { requireDevice } from '../net/dev.ts'
 import {
   byteSwap16,
@@ -12,8 +13,9 @@ import {
   type LinkName,
   integer,
   parseEndpoint,
+  parseTime,
 } from '../wasm/encode.ts'
-import { invalid, isSystemError } from '../wasm/errors.ts'
+import { invalid, isSystemError, systemError } from '../wasm/errors.ts'
 import type { SendCmsg } from './cmsg.ts'
 import type { OptionName, OptionValue } from './options.ts'
 import * as calls from './syscalls.ts'
@@ -57,9 +59,11 @@ export interface ReadOptions {
   flags?: readonly MsgFlag[]
 }
 
-/** What a socket waits for. */
+/** How long a call waits. */
 export interface WaitOptions {
   signal?: AbortSignal | undefined
+  /** Virtual time: ns, or '2s'; for ever unless given. */
+  timeout?: number | string | undefined
 }
 
 function protocolOf(type: SocketType, protocol: number | string | undefined): number {
@@ -197,31 +201,58 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
     return calls.poll(this.at)
   }
 
-  /** Waits until there is something to read or an error. Virtual time moves only by the lab (advance, run, blast). */
-  async readable({ signal }: WaitOptions = {}): Promise<void> {
+  /**
+   * Waits until there is something to read, an error or the end. Virtual time moves only by the lab (advance, run, blast).
+   * False: the timeout came first.
+   */
+  async readable({ signal, timeout }: WaitOptions = {}): Promise<boolean> {
+    const until = timeout === undefined ? Infinity : this.#machine.now + parseTime(timeout, 'poll')
+    return this.#readable(signal, until)
+  }
+
+  async #readable(signal: AbortSignal | undefined, until: number): Promise<boolean> {
     const wanted = so.EPOLLIN | so.EPOLLERR | so.EPOLLHUP
     while (!this.#closed) {
       signal?.throwIfAborted()
-      if (this.poll() & wanted) return
-      await this.#woken(signal)
+      if (this.poll() & wanted) return true
+      if (this.#machine.now >= until) return false
+      await sleep(this.#machine, until, signal, (wake) => this.#hang(wake))
+    }
+    return true
+  }
+
+  #hang(wake: () => void): () => void {
+    const { wakers } = this.#machine
+    const waiting = wakers.get(this.handle) ?? new Set()
+    wakers.set(this.handle, waiting)
+    waiting.add(wake)
+    return () => {
+      waiting.delete(wake)
+      if (waiting.size === 0 && wakers.get(this.handle) === waiting) wakers.delete(this.handle)
     }
   }
 
-  #woken(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiting = this.#machine.wakers.get(this.handle) ?? new Set()
-      this.#machine.wakers.set(this.handle, waiting)
-      const aborted = (): void => {
-        waiting.delete(wake)
-        reject(signal!.reason as Error)
-      }
-      const wake = (): void => {
-        signal?.removeEventListener('abort', aborted)
-        resolve()
-      }
-      waiting.add(wake)
-      signal?.addEventListener('abort', aborted, { once: true })
-    })
+  /**
+   * The next datagram, as a call that blocks would read it: it waits, at most SO_RCVTIMEO of virtual time. After
+   * shutdown('RD') an empty one without sender. EAGAIN: the time is over; EBADF: the socket was closed meanwhile; errors that
+   * wait on the socket; the signal's reason.
+   */
+  async next(options: ReadOptions & WaitOptions = {}): Promise<Received> {
+    const { signal, timeout, flags = [] } = options
+    const limit = timeout === undefined ? calls.receiveTimeout(this.at) : parseTime(timeout, 'recvmsg')
+    const waits = !flags.includes('MSG_DONTWAIT') && !flags.includes('MSG_ERRQUEUE')
+    const until = limit < 0 ? Infinity : this.#machine.now + limit
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.#closed) throw systemError('EBADF', 'recvmsg')
+      const received = this.recv(options)
+      if (received) return received
+      // Asked, it tells of the next change.
+      const ready = this.poll()
+      if (waits && ready & so.EPOLLRDHUP) return { data: new Uint8Array(), length: 0, flags: [] }
+      if (!waits || this.#machine.now >= until) throw systemError('EAGAIN', 'recvmsg', 'nothing came in time')
+      await sleep(this.#machine, until, signal, (wake) => this.#hang(wake))
+    }
   }
 
   /** Closes it; a second time does nothing. */
@@ -229,7 +260,7 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
     if (this.#closed) return
     this.#closed = true
     calls.close(this.at)
-    this.#machine.wake(this.handle)
+    this.#machine.forget(this.handle)
   }
 
   [Symbol.dispose](): void {

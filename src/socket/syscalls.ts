@@ -263,3 +263,8 @@ export function shutdown({ machine, handle }: SocketAt, how: 'RD' | 'WR' | 'RDWR
 export function poll({ machine, handle }: SocketAt): number {
   return inProcess(machine, () => machine.core.exports.sys_poll(handle) >>> 0)
 }
+
+/** SO_RCVTIMEO in ns, -1: for ever. */
+export function receiveTimeout({ machine, handle }: SocketAt): number {
+  return machine.core.exports.sys_rcvtimeo(handle)
+}

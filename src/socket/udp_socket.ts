@@ -2,7 +2,7 @@
 
 import { formatIPv4, type Endpoint, type EndpointLike } from '../wasm/encode.ts'
 import type { Core } from '../wasm/core.ts'
-import { checked, isSystemError, systemError } from '../wasm/errors.ts'
+import { checked, isSystemError } from '../wasm/errors.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import type { OptionValue } from './options.ts'
 import type { ReadOptions, SendOptions, Socket, WaitOptions } from './socket.ts'
@@ -114,20 +114,22 @@ export class UdpSocket implements AsyncIterable<Datagram> {
     return receiveBatch(this.socket, max)
   }
 
-  /** The next datagram; waits for it. Rejects with the signal's reason, or EBADF when the socket is closed meanwhile. */
+  /**
+   * The next datagram; waits for it, at most SO_RCVTIMEO or the timeout. After shutdown('RD') an empty one without sender.
+   * EAGAIN: the time is over; EBADF: the socket was closed meanwhile; the signal's reason.
+   */
   async next(options: ReadOptions & WaitOptions = {}): Promise<Datagram> {
-    for (;;) {
-      await this.socket.readable(options)
-      if (this.socket.closed) throw systemError('EBADF', 'recvmsg')
-      const datagram = this.recv(options)
-      if (datagram) return datagram
-    }
+    return (await this.socket.next(options)) as Datagram
   }
 
-  /** Datagrams until the socket is closed. */
+  /** Datagrams until the socket is closed or shut down for reading. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Datagram, void, undefined> {
     try {
-      for (;;) yield await this.next()
+      for (;;) {
+        const datagram = await this.next()
+        if (datagram.from === undefined) return
+        yield datagram
+      }
     } catch (error) {
       if (!this.socket.closed || !isSystemError(error)) throw error
     }

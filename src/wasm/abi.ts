@@ -108,6 +108,10 @@ export interface CoreExports {
   sys_getpeername(handle: number, address: Ptr, length: Ptr): number
   sys_shutdown(handle: number, how: number): number
   sys_poll(handle: number): number
+  /** SO_RCVTIMEO in ns, -1: for ever. */
+  sys_rcvtimeo(handle: number): number
+  sys_watch(handle: number, on: number): number
+  sys_woken(handle: number): number
   sys_recv_batch(handle: number, out: Ptr, max: number, bytes: number): number
   sys_send_batch(handle: number, from: Ptr, count: number): number
 }

@@ -103,6 +103,8 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
           linkWatch: { pending: [], nextEvent: 0, scheduled: false },
           timerAt: -1,
           blasts: [],
+    sleeps: [],
+    nextSleep: 0,
         },
       ],
       links: [],

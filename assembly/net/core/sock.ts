@@ -11,6 +11,10 @@ import {
   SEND_SHUTDOWN,
   SOCK_DEAD,
   SOCK_NOSPACE,
+  SOCK_READY_ALL,
+  SOCK_READY_ERR,
+  SOCK_READY_IN,
+  SOCK_READY_OUT,
   SOCK_READY_QUEUED,
   SOCK_RXQ_OVFL,
   SOCK_SIZE,
@@ -224,24 +228,26 @@ export function sock_error(sk: sock): i32 {
   return -err
 }
 
-/** Puts an event for TypeScript into the ring, one until it is asked (sys_poll). */
-export function sock_wake(sk: sock): void {
-  if (sk.ready & SOCK_READY_QUEUED) return
-  sk.ready |= SOCK_READY_QUEUED
-  event_push(EV_SOCK, sk.handle, 0, 0)
+/** Wakes who waits for any of what (SOCK_READY_*): an event for TypeScript, one until it is asked (sys_poll, sys_woken). */
+export function sock_wake(sk: sock, what: u32): void {
+  const queued = sk.ready & SOCK_READY_QUEUED
+  sk.ready |= what | SOCK_READY_QUEUED
+  if (queued == 0) event_push(EV_SOCK, sk.handle, 0, 0)
 }
+
+const IN_QUEUED: u32 = SOCK_READY_IN | SOCK_READY_QUEUED
 
 /** Something can be read. */
 export function sock_def_readable(sk: sock): void {
   walk(FN_sock_def_readable, 0)
-  if (!(sk.ready & SOCK_READY_QUEUED)) sock_wake(sk)
+  if ((sk.ready & IN_QUEUED) != IN_QUEUED) sock_wake(sk, SOCK_READY_IN)
 }
 
 /** sk_err or the error queue has something. */
 export function sk_error_report(sk: sock): void {
   walk(FN_sk_error_report, 0)
   walk(FN_sock_def_error_report, 0)
-  sock_wake(sk)
+  sock_wake(sk, SOCK_READY_ERR)
 }
 
 /** Less than half of the send buffer is in use, by Linux's count, which begins at 1. */
@@ -252,9 +258,9 @@ export function sock_writeable(sk: sock): bool {
 /** There is room to send again, if someone waits for it. */
 export function sock_def_write_space(sk: sock): void {
   walk(FN_sock_def_write_space, 0)
-  if (!(sk.sk_socket_flags & SOCK_NOSPACE) || !sock_writeable(sk)) return
+  if (sk.sk_socket_flags == 0 || !sock_writeable(sk)) return
   sk.sk_socket_flags &= ~SOCK_NOSPACE
-  sock_wake(sk)
+  sock_wake(sk, SOCK_READY_OUT)
 }
 
 /** Destructor of a packet that was sent: its socket may send more. */
@@ -264,7 +270,7 @@ export function sock_wfree(p: usize): void {
   const sk = changetype<sock>(skb.sk)
   sk.sk_wmem_alloc -= <i32>skb.truesize
   if (sk.sk_refcnt == 0) sk_free(sk)
-  else if (sk.sk_socket_flags & SOCK_NOSPACE) sock_def_write_space(sk)
+  else if (sk.sk_socket_flags) sock_def_write_space(sk)
 }
 
 /** Destructor of a packet in a receive queue. */
@@ -476,7 +482,7 @@ export function skb_errqueue_purge(sk: sock): void {
 /** shutdown: what remains is for the protocol. */
 export function sk_shutdown_add(sk: sock, how: u32): void {
   sk.sk_shutdown |= <u8>(how & (RCV_SHUTDOWN | SEND_SHUTDOWN))
-  sock_wake(sk)
+  sock_wake(sk, SOCK_READY_ALL)
 }
 
 /** A number for the flow of a connected socket. */
