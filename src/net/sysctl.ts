@@ -25,7 +25,20 @@ import {
 } from './sysctl_table.ts'
 
 const IP_FORWARD = 'net.ipv4.ip_forward'
+const INT_MAX = 2147483647
+/** Bounds of a C int. */
+const ANY_INT: SysctlRow = [0, -2147483648, INT_MAX]
 const INTEGER = /^-?(?:0[xX][0-9a-fA-F]+|\d+)$/
+
+/** Hundredths of a second, the unit of times that programs once gave in clock ticks. */
+const USER_HZ_MS = 10
+
+/** A time as Linux keeps it, in whole ticks of HZ: milliseconds are rounded up, hundredths of a second down. */
+function wholeTicks(ms: number, hz: number, unit: number): number {
+  const ticks = (ms * hz) / 1000
+  const most = Math.floor((INT_MAX * hz) / 1000)
+  return Math.round((Math.min(unit === USER_HZ_MS ? Math.floor(ticks) : Math.ceil(ticks), most) * 1000) / hz)
+}
 
 /** One number as the kernel reads it: decimal, 0x hex or 0 octal. NaN when it is none. */
 function readInteger(token: string): number {
@@ -51,7 +64,7 @@ function assertWithin(value: number, [, min, max]: SysctlRow, name: string): voi
 
 function readRow(machine: Machine, namespace: NamespaceState, [id, , max]: SysctlRow): number {
   const value = machine.core.memory.readI32(namespace.net + machine.core.constants.NET_SYSCTL + 4 * id)
-  return max > 2147483647 ? value >>> 0 : value
+  return max > INT_MAX ? value >>> 0 : value
 }
 
 /** Where the switches of a scope lie: conf.all, conf.default or a device's; 0: the device has none. */
@@ -265,7 +278,9 @@ function writeSingle(machine: Machine, namespace: NamespaceState, name: string, 
     const first = readRow(machine, namespace, [SYSCTL_IP_LOCAL_PORT_RANGE_LOW, 0, 0])
     if (value > first) throw invalid('sysctl', `${name}: ${value} lies above the first local port ${first}`)
   }
-  machine.core.exports.sysctl_write(namespace.net, row[0], value | 0)
+  const { hz } = machine.simulation.state.options
+  const kept = name === 'net.ipv4.icmp_ratelimit' ? wholeTicks(value, hz, 1) : value
+  machine.core.exports.sysctl_write(namespace.net, row[0], kept | 0)
 }
 
 /** A sysctl that nothing reads yet: it keeps its value when that is of the kind that Linux takes. */
@@ -299,8 +314,14 @@ function keep(machine: Machine, namespace: NamespaceState, name: string, text: s
 export function writeSysctl(machine: Machine, namespace: NamespaceState, name: string, value: string | number): void {
   const text = String(value)
   if (defaults.isSysctlReadOnly(name)) throw systemError('EACCES', 'sysctl', `${name} is read only`)
+  if (text === '') {
+    readSysctl(machine, namespace, name) // writing nothing changes nothing, but the name has to be one
+    return
+  }
   if (name === IP_FORWARD) {
-    writeForwarding(machine, namespace, 'all', parseIntegers(text, 1, name)[0]! | 0)
+    const on = parseIntegers(text, 1, name)[0]!
+    assertWithin(on, ANY_INT, name)
+    writeForwarding(machine, namespace, 'all', on)
     return
   }
   if (Object.hasOwn(pairSysctls, name)) {
@@ -321,14 +342,17 @@ export function writeSysctl(machine: Machine, namespace: NamespaceState, name: s
   const number = parseIntegers(text, 1, name)[0]!
   const { kind, key, scope } = device
   if (kind === 'conf') {
-    assertWithin(number, [0, -2147483648, 2147483647], name)
+    assertWithin(number, ANY_INT, name)
     writeSwitch(machine, namespace, scope, defaults.confTemplate[key]![1], number)
     return
   }
   const [parameter, unit] = neighSysctls[key]!
-  assertWithin(number, [0, 0, Math.floor(2147483647 / unit)], name)
+  assertWithin(number, [0, 0, Math.floor(INT_MAX / unit)], name)
   const target = scope === 'default' || scope === 'all' ? undefined : scope
-  writeParameter(machine, namespace, target, parameter, number * unit)
+  const { hz } = machine.simulation.state.options
+  const inTicks = unit === USER_HZ_MS || key.endsWith('_ms')
+  const kept = inTicks ? wholeTicks(number * unit, hz, unit) : number * unit
+  writeParameter(machine, namespace, target, parameter, kept)
 }
 
 /** All names that a namespace has now, sorted. */

@@ -15,6 +15,10 @@ const bool = (number: number): SysctlRow => [number, 0, 1]
 /** Smallest socket buffers (SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF). */
 const MIN_RCVBUF = 2304
 const MIN_SNDBUF = 4608
+/** Seconds that Linux keeps in ticks: as many as fit at HZ 250. */
+const SECONDS_MAX = Math.floor(INT_MAX / 250)
+/** Smallest MTU of a link (RFC 791 3.2). */
+const MIN_MTU = 68
 
 /** Sysctls that are one number. */
 export const singleSysctls: Readonly<Record<string, SysctlRow>> = {
@@ -39,7 +43,7 @@ export const singleSysctls: Readonly<Record<string, SysctlRow>> = {
   'net.core.warnings': int(id.SYSCTL_CORE_WARNINGS),
   'net.core.wmem_default': int(id.SYSCTL_CORE_WMEM_DEFAULT, MIN_SNDBUF),
   'net.core.wmem_max': int(id.SYSCTL_CORE_WMEM_MAX, MIN_SNDBUF),
-  'net.ipv4.fib_multipath_hash_fields': int(id.SYSCTL_FIB_MULTIPATH_HASH_FIELDS, 1, 0x3f),
+  'net.ipv4.fib_multipath_hash_fields': int(id.SYSCTL_FIB_MULTIPATH_HASH_FIELDS, 1, 0xfff),
   'net.ipv4.fib_multipath_hash_policy': int(id.SYSCTL_FIB_MULTIPATH_HASH_POLICY, 0, 3),
   'net.ipv4.fib_multipath_hash_seed': int(id.SYSCTL_FIB_MULTIPATH_HASH_SEED, 0, 4294967295),
   'net.ipv4.fib_multipath_use_neigh': bool(id.SYSCTL_FIB_MULTIPATH_USE_NEIGH),
@@ -53,7 +57,7 @@ export const singleSysctls: Readonly<Record<string, SysctlRow>> = {
   'net.ipv4.icmp_ignore_bogus_error_responses': bool(id.SYSCTL_ICMP_IGNORE_BOGUS_ERROR_RESPONSES),
   'net.ipv4.icmp_msgs_burst': int(id.SYSCTL_ICMP_MSGS_BURST, 0),
   'net.ipv4.icmp_msgs_per_sec': int(id.SYSCTL_ICMP_MSGS_PER_SEC, 0),
-  'net.ipv4.icmp_ratelimit': int(id.SYSCTL_ICMP_RATELIMIT),
+  'net.ipv4.icmp_ratelimit': int(id.SYSCTL_ICMP_RATELIMIT, 0),
   'net.ipv4.icmp_ratemask': int(id.SYSCTL_ICMP_RATEMASK),
   'net.ipv4.igmp_link_local_mcast_reports': u8(id.SYSCTL_IGMP_LINK_LOCAL_MCAST_REPORTS),
   'net.ipv4.igmp_max_memberships': int(id.SYSCTL_IGMP_MAX_MEMBERSHIPS),
@@ -75,7 +79,7 @@ export const singleSysctls: Readonly<Record<string, SysctlRow>> = {
   'net.ipv4.ipfrag_low_thresh': int(id.SYSCTL_IPFRAG_LOW_THRESH, 0),
   'net.ipv4.ipfrag_max_dist': int(id.SYSCTL_IPFRAG_MAX_DIST, 0),
   'net.ipv4.ipfrag_secret_interval': int(id.SYSCTL_IPFRAG_SECRET_INTERVAL),
-  'net.ipv4.ipfrag_time': int(id.SYSCTL_IPFRAG_TIME),
+  'net.ipv4.ipfrag_time': int(id.SYSCTL_IPFRAG_TIME, -SECONDS_MAX, SECONDS_MAX),
   'net.ipv4.neigh.default.gc_interval': int(id.SYSCTL_NEIGH_GC_INTERVAL, 0),
   'net.ipv4.neigh.default.gc_thresh1': int(id.SYSCTL_NEIGH_GC_THRESH1, 0),
   'net.ipv4.neigh.default.gc_thresh2': int(id.SYSCTL_NEIGH_GC_THRESH2, 0),
@@ -85,9 +89,9 @@ export const singleSysctls: Readonly<Record<string, SysctlRow>> = {
   'net.ipv4.route.error_cost': int(id.SYSCTL_ROUTE_ERROR_COST),
   'net.ipv4.route.gc_thresh': int(id.SYSCTL_ROUTE_GC_THRESH),
   'net.ipv4.route.max_size': int(id.SYSCTL_ROUTE_MAX_SIZE),
-  'net.ipv4.route.min_adv_mss': int(id.SYSCTL_ROUTE_MIN_ADV_MSS, 0),
-  'net.ipv4.route.min_pmtu': int(id.SYSCTL_ROUTE_MIN_PMTU, 0),
-  'net.ipv4.route.mtu_expires': int(id.SYSCTL_ROUTE_MTU_EXPIRES, 0),
+  'net.ipv4.route.min_adv_mss': int(id.SYSCTL_ROUTE_MIN_ADV_MSS),
+  'net.ipv4.route.min_pmtu': int(id.SYSCTL_ROUTE_MIN_PMTU, MIN_MTU),
+  'net.ipv4.route.mtu_expires': int(id.SYSCTL_ROUTE_MTU_EXPIRES, -SECONDS_MAX, SECONDS_MAX),
   'net.ipv4.route.redirect_load': int(id.SYSCTL_ROUTE_REDIRECT_LOAD),
   'net.ipv4.route.redirect_number': int(id.SYSCTL_ROUTE_REDIRECT_NUMBER),
   'net.ipv4.route.redirect_silence': int(id.SYSCTL_ROUTE_REDIRECT_SILENCE),
