@@ -27,12 +27,16 @@ function tag_at(skb: sk_buff, depth: u32): bool {
   return true
 }
 
-/** Where the packet behind all tags begins, from the link header; 0: the frame ends within them. */
+/**
+ * Where the packet behind all tags begins, from the link header; 0: the frame ends within them, or
+ * names no protocol.
+ */
 export function vlan_depth(skb: sk_buff): u32 {
   let depth = skb.mac_len ? <u32>skb.mac_len - VLAN_HLEN : ETH_HLEN
   for (let left = VLAN_MAX_DEPTH; tag_at(skb, depth) && --left;) {
     depth += VLAN_HLEN
-    if (!eth_type_vlan(load<u16>(TAG, 2))) return depth
+    const type = load<u16>(TAG, 2)
+    if (!eth_type_vlan(type)) return type ? depth : 0
   }
   return 0
 }
