@@ -30,7 +30,6 @@ import { ping_lookup } from './hash.ts'
 
 /** What a ping socket may send: echo requests. */
 export function ping_supported(type: u32, code: u32): bool {
-  walk(FN_ping_supported, 0)
   return (type == ICMP_ECHO || type == ICMP_EXT_ECHO) && code == 0
 }
 
@@ -63,6 +62,7 @@ function is_hard(type: u32, code: u32): bool {
  */
 export function ping_err(skb: sk_buff, info: u32): void {
   walk(FN_ping_err, changetype<usize>(skb))
+  walk(FN_ping_supported, 0)
   const quoted = skb.data + (changetype<iphdr>(skb.data).ihl << 2)
   const sent = changetype<icmphdr>(quoted)
   if (!ping_supported(sent.type, sent.code)) return

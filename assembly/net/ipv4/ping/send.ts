@@ -13,7 +13,7 @@ import { csum_fold, csum_partial } from '../../../lib/checksum.ts'
 import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EAFNOSUPPORT, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EOPNOTSUPP } from '../../../uapi/errno.ts'
-import { FN_ping_common_sendmsg, FN_ping_v4_push_pending_frames, FN_ping_v4_sendmsg } from '../../../uapi/functions.ts'
+import { FN_ping_common_sendmsg, FN_ping_v4_sendmsg } from '../../../uapi/functions.ts'
 import { IPSTATS_MIB_OUTNOROUTES } from '../../../uapi/snmp.ts'
 import { AF_INET, IPPROTO_ICMP, MSG_CONFIRM, MSG_OOB } from '../../../uapi/socket.ts'
 import { dst_release } from '../../core/dst.ts'
@@ -56,7 +56,6 @@ function destination(sk: sock, msg: msghdr, to: usize): i32 {
 /** Writes the header that the program gave, with our identifier and the checksum over all, and sends. 0 or -errno. */
 function ping_v4_push_pending_frames(sk: sock, msg: msghdr, cork: inet_cork, fl4: flowi4): i32 {
   if (cork.queue_head == 0) return 0
-  walk(FN_ping_v4_push_pending_frames, 0)
   const skb = changetype<sk_buff>(cork.queue_head)
   const given = changetype<icmphdr>(msg.iov_base)
   const header = changetype<icmphdr>(skb_transport_header(skb))

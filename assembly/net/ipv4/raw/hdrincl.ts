@@ -12,10 +12,9 @@ import { COST_COPY, charge } from '../../../kernel/cost.ts'
 import { htons } from '../../../lib/byteorder.ts'
 import { copy_bytes } from '../../../lib/checksum.ts'
 import { IS_ERR } from '../../../lib/err.ts'
-import { walk } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { EINVAL, EMSGSIZE, ENOBUFS } from '../../../uapi/errno.ts'
-import { FN_raw_send_hdrinc, FN_raw_sendmsg } from '../../../uapi/functions.ts'
+import { FN_raw_sendmsg } from '../../../uapi/functions.ts'
 import { ETH_P_IP } from '../../../uapi/if_ether.ts'
 import { NF_INET_LOCAL_OUT } from '../../../uapi/netfilter.ts'
 import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
@@ -85,7 +84,6 @@ function send(sk: sock, fl4: flowi4, msg: msghdr, rt: rtable, ipc: ipcm_cookie):
  * never cut), -EINVAL (no header), -EAGAIN, -EPIPE; a full device queue is an error only with IP_RECVERR.
  */
 export function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, rt: rtable, ipc: ipcm_cookie, flags: u32): i32 {
-  walk(FN_raw_send_hdrinc, 0)
   const mtu = changetype<net_device>(rt.dev).mtu
   if (msg.iov_len > mtu) {
     ip_local_error(sk, EMSGSIZE, fl4.daddr, sk.inet_dport, mtu)

@@ -18,7 +18,7 @@ import { kfree, kzalloc } from '../../../lib/arena.ts'
 import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EAFNOSUPPORT, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EOPNOTSUPP } from '../../../uapi/errno.ts'
-import { FN_raw_probe_proto_opt, FN_raw_sendmsg } from '../../../uapi/functions.ts'
+import { FN_raw_sendmsg } from '../../../uapi/functions.ts'
 import {
   AF_INET,
   AF_UNSPEC,
@@ -95,7 +95,6 @@ function send(sk: sock, msg: msghdr, daddr: u32, flags: u32): i32 {
   let type: u32 = 0
   let code: u32 = 0
   if (!own_header && sk.sk_protocol == <u16>IPPROTO_ICMP) {
-    walk(FN_raw_probe_proto_opt, 0)
     if (msg.iov_len < ICMP_PROBED) return -EFAULT
     type = load<u8>(msg.iov_base)
     code = load<u8>(msg.iov_base, 1)
