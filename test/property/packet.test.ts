@@ -47,9 +47,10 @@ function frame(random: Xorshift): Uint8Array {
 
 function setOption({ random }: Machine, socket: Socket): void {
   const value = random.chance(50) ? Uint8Array.of(random.below(4), 0, 0, 0) : bytes(random, 40)
-  if (random.chance(10)) socket.setsockopt('SO_RCVBUF', random.below(6000))
-  else if (random.chance(10)) socket.setsockopt('SO_ATTACH_FILTER', [[RETURN, 0, 0, random.below(80)]])
-  else if (random.chance(10)) {
+  const choice = random.below(10)
+  if (choice === 0) socket.setsockopt('SO_RCVBUF', random.below(6000))
+  else if (choice === 1) socket.setsockopt('SO_ATTACH_FILTER', [[RETURN, 0, 0, random.below(80)]])
+  else if (choice === 2) {
     const type = random.pick(['promisc', 'allmulti', 'multicast', 'unicast'] as const)
     const name = random.pick(['PACKET_ADD_MEMBERSHIP', 'PACKET_DROP_MEMBERSHIP'])
     socket.setsockopt(name, { dev: random.pick(DEVICES), type, mac: random.pick([HOST_MAC, '01:00:5e:01:02:03']) })
