@@ -154,6 +154,7 @@ export function sys_close(handle: u32): i32 {
 export function sys_bind(handle: u32, addr: usize, addrlen: u32): i32 {
   const sk = begin(handle, FN___x64_sys_bind, FN___sys_bind)
   if (bad(sk)) return -EBADF
+  if (addrlen > SOCKADDR_STORAGE) return -EINVAL
   return is_packet(sk) ? packet_bind(sk, addr, addrlen) : inet_bind(sk, addr, addrlen)
 }
 
@@ -161,6 +162,7 @@ export function sys_bind(handle: u32, addr: usize, addrlen: u32): i32 {
 export function sys_connect(handle: u32, addr: usize, addrlen: u32): i32 {
   const sk = begin(handle, FN___x64_sys_connect, FN___sys_connect)
   if (bad(sk)) return -EBADF
+  if (addrlen > SOCKADDR_STORAGE) return -EINVAL
   walk(FN___sys_connect_file, 0)
   return is_packet(sk) ? -EOPNOTSUPP : inet_dgram_connect(sk, addr, addrlen)
 }

@@ -154,14 +154,7 @@ export interface DecodedCmsg {
   error?: QueuedError
 }
 
-function decodeIp(
-  to: ReceivedCmsg,
-  type: number,
-  view: DataView,
-  at: number,
-  bytes: Uint8Array,
-  nameOf: NameOf,
-): boolean {
+function decodeIp(to: ReceivedCmsg, type: number, view: DataView, at: number, bytes: Uint8Array, nameOf: NameOf): void {
   if (type === in_.IP_TTL) to.IP_TTL = view.getInt32(at, true)
   else if (type === in_.IP_TOS) to.IP_TOS = view.getUint8(at)
   else if (type === in_.IP_RECVOPTS) to.IP_RECVOPTS = bytes
@@ -169,26 +162,23 @@ function decodeIp(
   else if (type === in_.IP_ORIGDSTADDR) to.IP_ORIGDSTADDR = readSockaddrIn(view, at)
   else if (type === in_.IP_RECVFRAGSIZE) to.IP_RECVFRAGSIZE = view.getInt32(at, true)
   else if (type === in_.IP_CHECKSUM) to.IP_CHECKSUM = view.getUint32(at, true)
-  else if (type === in_.IP_PKTINFO) {
+  else {
     to.IP_PKTINFO = {
       dev: nameOf(view.getInt32(at, true)),
       spec_dst: formatIPv4(view.getUint32(at + 4, true)),
       addr: formatIPv4(view.getUint32(at + 8, true)),
     }
-  } else return false
-  return true
+  }
 }
 
-function decodeSocket(to: ReceivedCmsg, type: number, view: DataView, at: number): boolean {
+function decodeSocket(to: ReceivedCmsg, type: number, view: DataView, at: number): void {
   const stamp = (unit: number): number =>
     Number(view.getBigInt64(at, true)) + Number(view.getBigInt64(at + 8, true)) / unit
   if (type === so.SO_RXQ_OVFL) to.SO_RXQ_OVFL = view.getUint32(at, true)
   else if (type === so.SO_MARK) to.SO_MARK = view.getUint32(at, true)
   else if (type === so.SO_PRIORITY) to.SO_PRIORITY = view.getInt32(at, true)
   else if (type === so.SO_TIMESTAMP) to.SO_TIMESTAMP = stamp(1e6)
-  else if (type === so.SO_TIMESTAMPNS) to.SO_TIMESTAMPNS = stamp(1e9)
-  else return false
-  return true
+  else to.SO_TIMESTAMPNS = stamp(1e9)
 }
 
 function auxdata(view: DataView, at: number): PacketAuxdata {
@@ -205,6 +195,30 @@ function auxdata(view: DataView, at: number): PacketAuxdata {
   }
 }
 
+/** Bytes of those that are read as more than bytes; others, and those that were cut short (MSG_CTRUNC), are handed on. */
+const SIZES: ReadonlyMap<string, number> = new Map(
+  (
+    [
+      [so.SOL_IP, in_.IP_TTL, 4],
+      [so.SOL_IP, in_.IP_TOS, 1],
+      [so.SOL_IP, in_.IP_PKTINFO, 12],
+      [so.SOL_IP, in_.IP_RECVOPTS, 0],
+      [so.SOL_IP, in_.IP_RETOPTS, 0],
+      [so.SOL_IP, in_.IP_ORIGDSTADDR, 16],
+      [so.SOL_IP, in_.IP_RECVFRAGSIZE, 4],
+      [so.SOL_IP, in_.IP_CHECKSUM, 4],
+      [so.SOL_IP, in_.IP_RECVERR, 16],
+      [so.SOL_UDP, in_.UDP_GRO, 4],
+      [so.SOL_SOCKET, so.SO_RXQ_OVFL, 4],
+      [so.SOL_SOCKET, so.SO_MARK, 4],
+      [so.SOL_SOCKET, so.SO_PRIORITY, 4],
+      [so.SOL_SOCKET, so.SO_TIMESTAMP, 16],
+      [so.SOL_SOCKET, so.SO_TIMESTAMPNS, 16],
+      [so.SOL_PACKET, in_.PACKET_AUXDATA, 20],
+    ] as const
+  ).map(([level, type, size]) => [`${level}.${type}`, size]),
+)
+
 /** Reads msg_control. */
 export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): DecodedCmsg {
   const view = new DataView(control.buffer, control.byteOffset, control.byteLength)
@@ -217,16 +231,14 @@ export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): De
     const type = view.getInt32(at + 12, true)
     const data = at + HEADER
     const bytes = control.slice(data, at + length)
-    if (level === so.SOL_IP && type === in_.IP_RECVERR) found.error = extendedError(view, data, bytes.length)
+    const size = SIZES.get(`${level}.${type}`)
+    if (size === undefined || bytes.length < size) cmsg[`${level}.${type}`] = bytes
+    else if (level === so.SOL_IP && type === in_.IP_RECVERR) found.error = extendedError(view, data, bytes.length)
     else if (level === so.SOL_UDP && type === in_.UDP_GRO) cmsg.UDP_GRO = view.getInt32(data, true)
     else if (level === so.SOL_PACKET && type === in_.PACKET_AUXDATA) {
       cmsg.PACKET_AUXDATA = auxdata(view, data)
-    } else {
-      const known =
-        (level === so.SOL_IP && decodeIp(cmsg, type, view, data, bytes, nameOf)) ||
-        (level === so.SOL_SOCKET && decodeSocket(cmsg, type, view, data))
-      if (!known) cmsg[`${level}.${type}`] = bytes
-    }
+    } else if (level === so.SOL_IP) decodeIp(cmsg, type, view, data, bytes, nameOf)
+    else decodeSocket(cmsg, type, view, data)
     at += align(length)
   }
   if (Object.keys(cmsg).length) found.cmsg = cmsg

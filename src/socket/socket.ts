@@ -9,7 +9,6 @@ import {
   byteSwap16,
   type Endpoint,
   type EndpointLike,
-  type LinkAddress,
   type LinkName,
   integer,
   parseEndpoint,
@@ -44,19 +43,25 @@ const ETHERTYPES: Readonly<Record<string, number>> = { ALL: 3, IP: 0x800, ARP: 0
 /** Where a packet socket is bound (without dev: to all devices) or sends to: a device, or with a MAC and an EtherType. */
 export type PacketAddress = string | { dev?: string; mac?: string; protocol?: number | string }
 
-/** An end for bind, connect and send: '10.0.0.1:53', {address, port}, [address, port?]; a packet socket's device. */
-export type SocketAddress = EndpointLike | PacketAddress
+/**
+ * An end for bind, connect and send: '10.0.0.1:53', {address, port}, [address, port?]; a packet socket's device; or the bytes
+ * of a sockaddr, passed as they are.
+ */
+export type SocketAddress = EndpointLike | PacketAddress | Uint8Array
 
 export interface SendOptions {
   to?: SocketAddress
   flags?: readonly MsgFlag[]
-  cmsg?: SendCmsg
+  /** Control messages, or their bytes as msg_control has them. */
+  cmsg?: SendCmsg | Uint8Array
 }
 
 export interface ReadOptions {
   /** Bytes at most; 131072 unless given. */
   max?: number
   flags?: readonly MsgFlag[]
+  /** Bytes of control messages at most (MSG_CTRUNC: there were more); 8192 unless given. */
+  control?: number
 }
 
 /** How long a call waits. */
@@ -127,7 +132,8 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
     return { machine: this.#machine, namespace, handle: this.handle, family: this.#family }
   }
 
-  #address(given: SocketAddress, syscall: string): Endpoint | LinkAddress {
+  #address(given: SocketAddress, syscall: string): calls.Address {
+    if (given instanceof Uint8Array) return given
     if (this.#family !== so.AF_PACKET) return parseEndpoint(given as EndpointLike, syscall)
     const { dev, mac, protocol } = (typeof given === 'string' ? { dev: given } : given) as Exclude<
       PacketAddress,
@@ -160,9 +166,11 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
 
   /** The next datagram, undefined: none waits. Throws the error that waits on the socket (ECONNREFUSED ...). */
   recv(options: ReadOptions = {}): Received | undefined {
-    const { max = 131072, flags = [] } = options
+    const { max = 131072, flags = [], control = calls.CONTROL_ROOM } = options
+    integer(max, 0, 2147483647, 'max', 'recvmsg')
+    integer(control, 0, calls.CONTROL_ROOM, 'control', 'recvmsg')
     try {
-      return calls.recvmsg(this.at, integer(max, 0, 2147483647, 'max', 'recvmsg'), flags)
+      return calls.recvmsg(this.at, max, flags, control)
     } catch (error) {
       if (isSystemError(error) && error.code === 'EAGAIN') return undefined
       throw error

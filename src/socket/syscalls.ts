@@ -37,7 +37,7 @@ const MSGHDR = 0
 const NAME = 32
 const LENGTH = 192
 const CONTROL = 256
-const CONTROL_ROOM = 8192
+export const CONTROL_ROOM = 8192
 const DATA = 16384
 const NAME_ROOM = 128
 
@@ -55,8 +55,8 @@ export interface SocketAt {
   family: number
 }
 
-/** Where a datagram goes or comes from: an endpoint, or a link address of a packet socket. */
-export type Address = Endpoint | LinkAddress
+/** Where a datagram goes or comes from: an endpoint, a link address of a packet socket, or a sockaddr as it lies. */
+export type Address = Endpoint | LinkAddress | Uint8Array
 
 /** What a read brought. */
 export interface Received extends DecodedCmsg {
@@ -88,10 +88,20 @@ function indexOf({ namespace }: SocketAt, syscall: string): (name: string) => nu
   return (name) => requireDevice(namespace, name, syscall).ifindex
 }
 
-/** Writes an address to the call buffer; answers its length. */
+/** Writes an address to the call buffer; answers its length. Too long a one is refused by its length. */
 function writeAddress(core: Core, at: number, address: Address, syscall: string): number {
   const { data } = core.memory.views
+  if (address instanceof Uint8Array) {
+    core.memory.fill(at, NAME_ROOM)
+    core.memory.write(at, address.subarray(0, NAME_ROOM))
+    return address.length
+  }
   return 'ifindex' in address ? writeSockaddrLl(data, at, address) : writeSockaddrIn(data, at, address, syscall)
+}
+
+/** For messages. */
+function nameOfEnd(address: Address): string {
+  return 'port' in address ? `${address.address}:${address.port}` : ''
 }
 
 /** Opens a socket; answers its handle. EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EACCES, ENOMEM. */
@@ -116,7 +126,7 @@ export function bind({ machine, handle }: SocketAt, address: Address): void {
   inProcess(machine, () => {
     const { core } = machine
     const length = writeAddress(core, core.callBuffer + NAME, address, 'bind')
-    const detail = 'port' in address ? `${address.address}:${address.port}` : ''
+    const detail = nameOfEnd(address)
     checked(core.exports.sys_bind(handle, core.callBuffer + NAME, length), 'bind', detail)
   })
 }
@@ -128,7 +138,7 @@ export function connect({ machine, handle }: SocketAt, address: Address | null):
     const at = core.callBuffer + NAME
     if (address === null) core.memory.fill(at, SOCKADDR_IN_SIZE, AF_UNSPEC)
     const length = address === null ? SOCKADDR_IN_SIZE : writeAddress(core, at, address, 'connect')
-    const detail = address !== null && 'port' in address ? `${address.address}:${address.port}` : ''
+    const detail = address === null ? '' : nameOfEnd(address)
     checked(core.exports.sys_connect(handle, at, length), 'connect', detail)
   })
 }
@@ -139,11 +149,11 @@ export function sendmsg(
   data: Uint8Array,
   to: Address | undefined,
   flags: readonly string[],
-  cmsg: SendCmsg | undefined,
+  cmsg: SendCmsg | Uint8Array | undefined,
 ): number {
   const { machine, handle } = at
   const bits = flagBits(flags, 'sendmsg') | MSG_DONTWAIT
-  const control = cmsg ? encodeCmsg(cmsg, indexOf(at, 'sendmsg')) : undefined
+  const control = cmsg instanceof Uint8Array ? cmsg : cmsg && encodeCmsg(cmsg, indexOf(at, 'sendmsg'))
   if (control && control.length > CONTROL_ROOM) throw invalid('sendmsg', 'the control messages are too long')
   return inProcess(machine, () => {
     const { core } = machine
@@ -156,20 +166,20 @@ export function sendmsg(
     const header = [nameLength ? buffer + NAME : 0, nameLength, buffer + DATA, data.length]
     header.push(control ? buffer + CONTROL : 0, control?.length ?? 0, 0)
     header.forEach((word, i) => memory.writeU32(buffer + MSGHDR + 4 * i, word))
-    const detail = to && 'port' in to ? `to ${to.address}:${to.port}` : ''
+    const detail = to ? nameOfEnd(to) : ''
     return checked(core.exports.sys_sendmsg(handle, buffer + MSGHDR, bits), 'sendmsg', detail)
   })
 }
 
 /** Reads at most max bytes. EAGAIN: nothing is there; else errors that wait on the socket (ECONNREFUSED ...). */
-export function recvmsg(at: SocketAt, max: number, flags: readonly string[]): Received {
+export function recvmsg(at: SocketAt, max: number, flags: readonly string[], controlRoom = CONTROL_ROOM): Received {
   const { machine, handle, namespace, family } = at
   const bits = flagBits(flags, 'recvmsg') | MSG_DONTWAIT
   return inProcess(machine, () => {
     const { core } = machine
     const { memory, callBuffer: buffer, resultBuffer } = core
     const room = Math.min(max, core.halfBuffer)
-    const header = [buffer + NAME, NAME_ROOM, resultBuffer, room, buffer + CONTROL, CONTROL_ROOM, 0]
+    const header = [buffer + NAME, NAME_ROOM, resultBuffer, room, buffer + CONTROL, controlRoom, 0]
     header.forEach((word, i) => memory.writeU32(buffer + MSGHDR + 4 * i, word))
     const length = checked(core.exports.sys_recvmsg(handle, buffer + MSGHDR, bits), 'recvmsg')
     const word = (i: number): number => memory.readU32(buffer + MSGHDR + 4 * i)

@@ -39,6 +39,11 @@ const open: Readonly<Record<string, (host: Host) => Socket>> = {
   udp: (host) => host.socket('udp'),
   'udp-bound': (host) => host.socket('udp').bind('10.0.0.1:7'),
   'udp-connected': (host) => host.socket('udp').bind('0.0.0.0:7').connect('10.0.0.2:9'),
+  raw: (host) => host.socket('raw', 253),
+  'raw-icmp': (host) => host.socket('raw', 'icmp'),
+  'raw-raw': (host) => host.socket('raw', 'raw'),
+  ping: (host) => host.socket('ping'),
+  packet: (host) => host.socket('packet', 0),
 }
 
 type Option = readonly [level: number, name: number]
@@ -102,6 +107,7 @@ async function machine(): Promise<{ net: Lab; host: Host }> {
   host.tap('eth0', { mac: '02:00:00:00:00:01' })
   host.link('eth0', { up: true })
   host.addr.add('eth0', '10.0.0.1/24')
+  host.sysctl('net.ipv4.ping_group_range', '0 2147483647')
   return { net, host }
 }
 

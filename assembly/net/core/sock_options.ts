@@ -3,11 +3,12 @@
 
 import { net, sysctl } from '../../include/net_namespace.ts'
 import {
+  PROT_TCP,
   PROT_UDP,
   SK_CAN_REUSE,
   SOCK_BROADCAST,
-  SOCK_FILTER_LOCKED,
   SOCK_DBG,
+  SOCK_FILTER_LOCKED,
   SOCK_KEEPOPEN,
   SOCK_LOCALROUTE,
   SOCK_MIN_RCVBUF,
@@ -265,6 +266,7 @@ function sock_set_int(sk: sock, name: u32, value: i32): i32 {
     case SO_BUSY_POLL_BUDGET:
       return value < 0 || value > 65535 ? -EINVAL : 0
     case SO_ZEROCOPY: {
+      if (sk.sk_prot > PROT_TCP) return -EOPNOTSUPP
       if (value < 0 || value > 1) return -EINVAL
       sock_valbool_flag(sk, SOCK_ZEROCOPY, value == 1)
       return 0
