@@ -362,7 +362,8 @@ function tun_napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   const dev = changetype<net_device>(napi.dev)
   let work: u32 = 0
   let held = changetype<sk_buff>(0)
-  while (work < budget && boot.now < until) {
+  while (work < budget) {
+    if (boot.now >= until) break
     const skb = tun_dequeue_rx(dev)
     if (changetype<usize>(skb) == 0) {
       napi_done(napi, held)
@@ -384,7 +385,8 @@ function igb_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN_igb_clean_rx_irq, 0)
   let work: u32 = 0
   let held = changetype<sk_buff>(0)
-  while (work < budget && boot.now < until) {
+  while (work < budget) {
+    if (boot.now >= until) break
     const skb = igb_next_rx(ring)
     if (changetype<usize>(skb) == 0) {
       igb_refill(ring)
@@ -412,7 +414,8 @@ function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN_process_backlog, 0)
   const sd = changetype<softnet_data>(napi.priv)
   let work: u32 = 0
-  while (work < budget && boot.now < until) {
+  while (work < budget) {
+    if (boot.now >= until) break
     const p = sd.input_head
     if (p == 0) {
       napi_complete(napi)
