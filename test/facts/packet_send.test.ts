@@ -1,4 +1,4 @@
-// Section 9 of ../shared/FACTS.md without rings and fanout groups: the kernel's selftest psock_snd, on lo with an MTU of 1500.
+// Facts of packet sockets (section 9) without rings and fanout groups: the kernel's selftest psock_snd, on lo with an MTU of 1500.
 // Each row was asked of Linux 6.18 again. Left out: GSO.
 
 import * as assert from 'uvu/assert'

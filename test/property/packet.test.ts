@@ -1,35 +1,17 @@
 // Random calls on packet sockets among random frames: every answer is an errno or a result, and at the end no packet is left.
 // fast-check draws the seed and how much is done, a xorshift does it. NETPATH_SEED draws others.
 
-import * as fc from 'fast-check'
-import { suite } from 'uvu'
-import * as assert from 'uvu/assert'
-import { type Host, type Lab, type Nic, type Socket, type Tap, lab } from '../../src/index.ts'
-import { isSystemError } from '../../src/wasm/errors.ts'
+import { type Nic, type Socket, type Tap, lab } from '../../src/index.ts'
 import { BROADCAST_MAC, HOST_MAC, PEER_MAC, eth, icmp, udp } from '../path/packets.ts'
+import { type Machine, bytes, randomCalls } from './random_calls.ts'
 import { Xorshift } from './xorshift.ts'
 
-const RUNS = 40
-const DRAW_SEED = Number(process.env['NETPATH_SEED'] ?? 20261121)
 const SOL_PACKET = 263
 const SOL_SOCKET = 1
 const PROTOCOLS = [0, 1, 3, 4, 0x800, 0x806, 0x8100, 0x88a8, 0x1234, 0xffff]
 const DEVICES = ['eth0', 'eth0', 'nic0', 'lo', 'gone'] as const
 const FLAGS = ['MSG_PEEK', 'MSG_TRUNC', 'MSG_ERRQUEUE', 'MSG_OOB'] as const
 const RETURN = 0x06
-
-interface Machine {
-  net: Lab
-  host: Host
-  sockets: Socket[]
-  random: Xorshift
-}
-
-const bytes = (random: Xorshift, most: number): Uint8Array<ArrayBuffer> => {
-  const out = new Uint8Array(random.below(most + 1))
-  random.fill(out)
-  return out
-}
 
 /** Noise, or something that starts like a frame. */
 function frame(random: Xorshift): Uint8Array {
@@ -126,37 +108,4 @@ async function makeMachine(seed: number, memoryMb: number): Promise<Machine> {
   return { net, host, sockets: [host.socket('packet', 'ALL')], random: new Xorshift(seed) }
 }
 
-function end({ net, host, sockets }: Machine): void {
-  for (const socket of sockets) socket.close()
-  net.advance('60s')
-  net.run()
-  for (const name of ['eth0', 'nic0']) (host.device(name) as Tap | Nic).tx()
-  const { balanced, live } = net.account()
-  assert.ok(balanced, 'born = ended + live')
-  assert.is(live, 0, `${live} packets are left`)
-}
-
-const test = suite('random calls on packet sockets')
-test('an errno or a result, and every packet accounted for', async () => {
-  const plans = fc.record({
-    seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-    steps: fc.integer({ min: 50, max: 800 }),
-    memoryMb: fc.constantFrom(4, 24),
-  })
-  const property = fc.asyncProperty(plans, async ({ seed, steps, memoryMb }) => {
-    const machine = await makeMachine(seed, memoryMb)
-    for (let i = 0; i < steps; i++) {
-      const step = machine.random.pick(BAG)
-      try {
-        step(machine, machine.random.pick(machine.sockets))
-      } catch (error) {
-        if (!isSystemError(error)) throw error
-      }
-    }
-    end(machine)
-    await machine.net.close()
-  })
-  await fc.assert(property, { seed: DRAW_SEED, numRuns: RUNS })
-})
-
-test.run()
+randomCalls('random calls on packet sockets', makeMachine, BAG)

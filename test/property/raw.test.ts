@@ -1,16 +1,11 @@
 // Random calls on raw and ping sockets among random packets and errors: every answer is an errno or a result, and at the end no
 // packet is left. fast-check draws the seed and how much is done, a xorshift does it. NETPATH_SEED draws others.
 
-import * as fc from 'fast-check'
-import { suite } from 'uvu'
-import * as assert from 'uvu/assert'
-import { type Host, type Lab, type MsgFlag, type Nic, type Socket, type Tap, lab } from '../../src/index.ts'
-import { isSystemError } from '../../src/wasm/errors.ts'
+import { type MsgFlag, type Nic, type Socket, type Tap, lab } from '../../src/index.ts'
 import { type Bytes, HOST, HOST_MAC, PEER, PEER_MAC, icmp, icmpMessage, ip, ipPacket, udp } from '../path/packets.ts'
+import { type Machine, bytes, randomCalls } from './random_calls.ts'
 import { Xorshift } from './xorshift.ts'
 
-const RUNS = 40
-const DRAW_SEED = Number(process.env['NETPATH_SEED'] ?? 20261121)
 const SOL_SOCKET = 1
 const SOL_IP = 0
 const SOL_RAW = 255
@@ -29,19 +24,6 @@ const ERRORS = [
   [11, 0],
   [12, 0],
 ] as const
-
-interface Machine {
-  net: Lab
-  host: Host
-  sockets: Socket[]
-  random: Xorshift
-}
-
-const bytes = (random: Xorshift, most: number): Bytes => {
-  const out = new Uint8Array(random.below(most + 1))
-  random.fill(out)
-  return out
-}
 
 const message = (random: Xorshift, data: number): Bytes =>
   icmpMessage({ type: random.pick([0, 8, 42, 43]), rest: random.pick(IDENTS) * 65536, data: random.below(data) })
@@ -158,37 +140,4 @@ async function makeMachine(seed: number, memoryMb: number): Promise<Machine> {
   return { net, host, sockets: [host.socket('raw', 'icmp')], random: new Xorshift(seed) }
 }
 
-function end({ net, host, sockets }: Machine): void {
-  for (const socket of sockets) socket.close()
-  net.advance('60s')
-  net.run()
-  for (const device of ['eth0', 'nic0']) (host.device(device) as Tap | Nic).tx()
-  const { balanced, live } = net.account()
-  assert.ok(balanced, 'born = ended + live')
-  assert.is(live, 0, `${live} packets are left`)
-}
-
-const test = suite('random calls on raw and ping sockets')
-test('an errno or a result, and every packet accounted for', async () => {
-  const plans = fc.record({
-    seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-    steps: fc.integer({ min: 50, max: 800 }),
-    memoryMb: fc.constantFrom(4, 24),
-  })
-  const property = fc.asyncProperty(plans, async ({ seed, steps, memoryMb }) => {
-    const machine = await makeMachine(seed, memoryMb)
-    for (let i = 0; i < steps; i++) {
-      const step = machine.random.pick(BAG)
-      try {
-        step(machine, machine.random.pick(machine.sockets))
-      } catch (error) {
-        if (!isSystemError(error)) throw error
-      }
-    }
-    end(machine)
-    await machine.net.close()
-  })
-  await fc.assert(property, { seed: DRAW_SEED, numRuns: RUNS })
-})
-
-test.run()
+randomCalls('random calls on raw and ping sockets', makeMachine, BAG)

@@ -7,48 +7,15 @@ import { iphdr } from '../../../include/ip.ts'
 import { mib_inc, net } from '../../../include/net_namespace.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
-import { INET_RECVERR, TCP_ESTABLISHED, sock } from '../../../include/sock.ts'
+import { INET_RECVERR, TCP_ESTABLISHED } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
-import { EHOSTUNREACH, EMSGSIZE, EPROTO } from '../../../uapi/errno.ts'
 import { FN___udp4_lib_err, FN_udp_err } from '../../../uapi/functions.ts'
-import {
-  ICMP_DEST_UNREACH,
-  ICMP_FRAG_NEEDED,
-  ICMP_PARAMETERPROB,
-  ICMP_REDIRECT,
-  ICMP_SOURCE_QUENCH,
-} from '../../../uapi/icmp.ts'
-import { IP_PMTUDISC_DONT } from '../../../uapi/in.ts'
 import { ICMP_MIB_INERRORS } from '../../../uapi/snmp.ts'
 import { skb_transport_header } from '../../core/skbuff.ts'
 import { sk_error_report } from '../../core/sock.ts'
-import { icmp_err_errno, icmp_err_fatal } from '../icmp/err_convert.ts'
 import { ip_icmp_error } from '../ip_sockglue/errors.ts'
-import { ipv4_sk_update_pmtu } from '../route/pmtu.ts'
-import { ipv4_sk_redirect } from '../route/redirect.ts'
+import { datagram_errno, is_hard_error } from '../ip_sockglue/icmp_errno.ts'
 import { __udp4_lib_lookup } from './lookup.ts'
-
-/** The errno that a message means to sk, 0: nothing (routes have heard of it). */
-function errno_of(sk: sock, skb: sk_buff, type: u32, code: u32, info: u32): i32 {
-  if (type == ICMP_SOURCE_QUENCH) return 0
-  if (type == ICMP_REDIRECT) {
-    ipv4_sk_redirect(skb, sk)
-    return 0
-  }
-  if (type == ICMP_PARAMETERPROB) return EPROTO
-  if (type != ICMP_DEST_UNREACH) return EHOSTUNREACH
-  if (code == ICMP_FRAG_NEEDED) {
-    ipv4_sk_update_pmtu(skb, sk, info)
-    return sk.pmtudisc != <u8>IP_PMTUDISC_DONT ? EMSGSIZE : 0
-  }
-  return icmp_err_errno(code)
-}
-
-/** Errors that a connected socket hears of even without IP_RECVERR. */
-function is_hard(type: u32, code: u32): bool {
-  if (type == ICMP_PARAMETERPROB) return true
-  return type == ICMP_DEST_UNREACH && (code == ICMP_FRAG_NEEDED || icmp_err_fatal(code))
-}
 
 /**
  * An ICMP error about a datagram of ours; info: the MTU or the pointer. The skb stays the caller's.
@@ -72,10 +39,10 @@ export function udp_err(skb: sk_buff, info: u32): void {
   const icmp = changetype<icmphdr>(skb_transport_header(skb))
   const type = <u32>icmp.type
   const code = <u32>icmp.code
-  const err = errno_of(sk, skb, type, code, info)
+  const err = datagram_errno(sk, skb, type, code, info, 0)
   if (err == 0 || sk.encap_type) return // a tunnel's socket sends for others
   if (sk.inet_flags & INET_RECVERR) ip_icmp_error(sk, skb, err, port, info, transport + UDP_HLEN, FN___udp4_lib_err)
-  else if (!is_hard(type, code) || sk.sk_state != <u8>TCP_ESTABLISHED) return
+  else if (!is_hard_error(type, code) || sk.sk_state != <u8>TCP_ESTABLISHED) return
   sk.sk_err = err
   sk_error_report(sk)
 }
