@@ -245,6 +245,31 @@ path('netdev_budget ends a round, which is counted', { ...NIC, sysctl: { 'net.co
   assert.is(softnet(h).squeezed, 4, 'each poll of 64 or 58 is more than the budget')
 })
 
+path(
+  'an interrupt of another NIC comes between the packets of a poll',
+  { nic: {}, lab: { costs: { rx: 1000 } } },
+  (h) => {
+    const other = h.host.nic('eth9', { mac: '02:00:00:00:00:09' }).attach()
+    h.host.link('eth9', { up: true })
+    h.net.run()
+    const start = h.net.now
+    const at = (nic: Nic, frames: Uint8Array[], ns: number): void => {
+      const lengths = frames.map(({ length }) => length)
+      const offsets = lengths.map((_, n) => lengths.slice(0, n).reduce((sum, length) => sum + length, 0))
+      const data = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
+      frames.forEach((frame, n) => data.set(frame, offsets[n]))
+      nic.rx({ count: frames.length, data, offsets, lengths, times: frames.map(() => start + ns) })
+    }
+    at(nicOf(h), times(10), 1000)
+    at(other, times(1, small({ dmac: '02:00:00:00:00:09', data: 'x' })), 3500)
+    h.net.run()
+    const { functions } = h
+    const second = functions.lastIndexOf('igb_msix_ring')
+    const before = functions.slice(0, second).filter((fn) => fn === 'ip_rcv_core').length
+    assert.ok(before >= 3 && before < 10, `${before} of 10 packets were before it`)
+  },
+)
+
 path('work that takes long ends a round by time', { nic: {}, lab: { costs: { rx: 200_000 } } }, (h) => {
   h.rx('eth0', ...times(200))
   const { processed, squeezed } = softnet(h)
