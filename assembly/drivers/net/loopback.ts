@@ -17,7 +17,7 @@ import { ARPHRD_LOOPBACK } from '../../uapi/if_arp.ts'
 import { ETH_ALEN, ETH_HLEN } from '../../uapi/if_ether.ts'
 import { IFF_LOOPBACK } from '../../uapi/if.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
-import { netif_rx } from '../../net/core/dev_xmit.ts'
+import { netif_rx } from '../../net/core/dev_backlog.ts'
 import { skb_orphan } from '../../net/core/skbuff.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
 

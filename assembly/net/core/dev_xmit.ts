@@ -1,59 +1,43 @@
-// A packet leaves: queue or not, taps, driver; or back into the stack of this CPU. Mirrors the transmit side and
-// netif_rx of net/core/dev.c. Left out here: GSO, several hardware queues.
+// A packet leaves: queue or not, taps, driver. Mirrors the transmit side of net/core/dev.c and sch_direct_xmit.
+// How it is made fit for the device is in dev_validate.ts, what taps see in dev_taps.ts.
 
 import { SLOT_NDO_START_XMIT, boot, slot_get } from '../../lib/boot.ts'
-import { net, sysctl } from '../../include/net_namespace.ts'
+import { net } from '../../include/net_namespace.ts'
 import {
   DEV_KIND_LOOPBACK,
   DEV_STATE_ACTIVE,
   NETDEV_TX_BUSY,
-  NETIF_F_HW_CSUM,
-  NETIF_F_IP_CSUM,
-  NETIF_F_SG,
   NET_XMIT_CN,
   NET_XMIT_DROP,
   NET_XMIT_SUCCESS,
   dev_stats,
   dev_xmit_complete,
-  napi_struct,
   net_device,
   netif_carrier_ok,
   netif_running,
-  packet_type,
 } from '../../include/netdevice.ts'
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, sk_buff } from '../../include/skbuff.ts'
-import { NET_TX_SOFTIRQ, softnet_data } from '../../include/softnet.ts'
+import { sk_buff } from '../../include/skbuff.ts'
+import { NET_TX_SOFTIRQ } from '../../include/softnet.ts'
 import { EV_SOFTIRQ, event_push } from '../../kernel/event.ts'
 import { COST_TX, charge } from '../../kernel/cost.ts'
-import { csum_fold } from '../../lib/checksum.ts'
 import { walk } from '../../trace/trace.ts'
 import {
-  SKB_DROP_REASON_CPU_BACKLOG,
   SKB_DROP_REASON_DEV_READY,
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_QDISC_DROP,
-  SKB_DROP_REASON_NOMEM,
 } from '../../uapi/dropreason.ts'
 import { ENETDOWN, ENOBUFS } from '../../uapi/errno.ts'
 import {
   FN___dev_direct_xmit,
   FN___dev_queue_xmit,
-  FN___netif_rx,
   FN___qdisc_run,
   FN_dev_direct_xmit,
   FN_dev_hard_start_xmit,
-  FN_dev_loopback_xmit,
-  FN_dev_queue_xmit_nit,
-  FN_enqueue_to_backlog,
   FN_net_tx_action,
   FN_netdev_core_pick_tx,
-  FN_netif_rx_internal,
   FN_sch_direct_xmit,
-  FN_validate_xmit_skb,
   FN_validate_xmit_skb_list,
 } from '../../uapi/functions.ts'
-import { PACKET_LOOPBACK, PACKET_OUTGOING } from '../../uapi/in.ts'
-import { SYSCTL_CORE_NETDEV_MAX_BACKLOG } from '../../uapi/sysctl.ts'
 import {
   QDISC_NOQUEUE,
   Qdisc,
@@ -63,97 +47,12 @@ import {
   qdisc_enqueue,
   qdisc_may_bypass,
 } from '../sched/sch_generic.ts'
-import { napi_schedule, this_softnet } from './dev.ts'
-import {
-  NO_SKB,
-  kfree_skb_reason,
-  skb_clone,
-  skb_dst_drop,
-  skb_clear_cb,
-  skb_dst_force,
-  skb_network_header,
-  skb_network_offset,
-  skb_pull,
-  skb_reset_mac_header,
-  skb_reset_network_header,
-  skb_shinfo,
-} from './skbuff.ts'
-import { skb_checksum, skb_linearize } from './skbuff_data.ts'
+import { kfree_skb_reason, skb_dst_drop, skb_dst_force, skb_reset_mac_header } from './skbuff.ts'
+import { dev_queue_xmit_nit } from './dev_taps.ts'
+import { validate_xmit_skb } from './dev_validate.ts'
 
 /** Bytes of queue that one run of a qdisc sends (dev_tx_weight). */
 const QDISC_WEIGHT: u32 = 64
-
-/** The next tap from p on that wants to see what is sent: not the sender itself, nor who ignores it. */
-function next_tap(p: usize, sk: usize): usize {
-  while (p) {
-    const pt = changetype<packet_type>(p)
-    const own = pt.af_packet_priv != 0 && pt.af_packet_priv == sk
-    if (!own && !pt.ignore_outgoing) return p
-    p = pt.next
-  }
-  return 0
-}
-
-/** A copy of the packet as taps see it. NO_SKB: out of memory. */
-function clone_for_taps(skb: sk_buff): sk_buff {
-  const copy = skb_clone(skb)
-  if (changetype<usize>(copy) == 0) return copy
-  copy.tstamp = boot.netstamp_needed ? boot.now : 0
-  skb_reset_mac_header(copy)
-  const network = skb_network_header(copy)
-  if (network < copy.data || network > copy.tail) skb_reset_network_header(copy)
-  copy.transport_header = copy.network_header
-  copy.pkt_type = <u8>PACKET_OUTGOING
-  return copy
-}
-
-/** One clone of the packet for all taps that want what is sent (dev_queue_xmit_nit). */
-function dev_queue_xmit_nit(skb: sk_buff, dev: net_device): void {
-  walk(FN_dev_queue_xmit_nit, changetype<usize>(skb))
-  let copy = NO_SKB
-  let last: usize = 0
-  for (let pass = 0; pass < 2; pass++) {
-    const list = pass == 0 ? changetype<net>(dev.nd_net).ptype_all : dev.ptype_all
-    for (let p = next_tap(list, skb.sk); p; p = next_tap(changetype<packet_type>(p).next, skb.sk)) {
-      if (last) {
-        copy.users += 1
-        call_indirect<void>(changetype<packet_type>(last).func, changetype<usize>(copy), last, changetype<usize>(dev))
-      } else {
-        copy = clone_for_taps(skb)
-        if (changetype<usize>(copy) == 0) return
-      }
-      last = p
-    }
-  }
-  // The last tap has the clone itself.
-  if (last)
-    call_indirect<void>(changetype<packet_type>(last).func, changetype<usize>(copy), last, changetype<usize>(dev))
-}
-
-/** Fills in a checksum that the device can't (skb_checksum_help). False: the data cannot be written. */
-export function skb_checksum_help(skb: sk_buff): bool {
-  const start = skb.csum & 0xffff
-  const field = skb.head + start + (skb.csum >> 16)
-  const offset = <u32>(skb.head + start - skb.data)
-  const sum = skb_checksum(skb, offset, skb.len - offset, 0)
-  const folded = csum_fold(sum)
-  store<u16>(field, <u16>(folded == 0 ? 0xffff : folded))
-  skb.ip_summed = 0
-  return true
-}
-
-/** Makes a packet one that the device can send (validate_xmit_skb). False: it could not, the skb is gone. */
-function validate_xmit_skb(skb: sk_buff, dev: net_device): bool {
-  walk(FN_validate_xmit_skb, changetype<usize>(skb))
-  const shinfo = skb_shinfo(skb)
-  if ((shinfo.frag_list || (shinfo.nr_frags && !(dev.features & NETIF_F_SG))) && !skb_linearize(skb)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM, FN_validate_xmit_skb)
-    return false
-  }
-  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL && !(dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)))
-    skb_checksum_help(skb)
-  return true
-}
 
 /** Hands a packet to the driver; answers NETDEV_TX_* or NET_XMIT_*. Unless dev_xmit_complete the skb is still the caller's. */
 function netdev_start_xmit(skb: sk_buff, dev: net_device): i32 {
@@ -306,49 +205,4 @@ export function dev_direct_xmit(skb: sk_buff): i32 {
 /** An answer of a transmit for the sender: net_xmit_errno. */
 export function net_xmit_errno(rc: i32): i32 {
   return rc == NET_XMIT_CN ? 0 : -ENOBUFS
-}
-
-/** Appends to this CPU's input queue and schedules its NAPI. False: full, the skb is gone. */
-function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
-  walk(FN_enqueue_to_backlog, changetype<usize>(skb))
-  const dev = changetype<net_device>(skb.dev)
-  const limit = <u32>sysctl(changetype<net>(dev.nd_net), SYSCTL_CORE_NETDEV_MAX_BACKLOG)
-  if (!netif_running(dev) || sd.input_qlen > limit) {
-    const reason = netif_running(dev) ? SKB_DROP_REASON_CPU_BACKLOG : SKB_DROP_REASON_DEV_READY
-    sd.dropped += 1
-    dev_stats(dev).rx_dropped += 1
-    kfree_skb_reason(skb, reason, FN_enqueue_to_backlog)
-    return false
-  }
-  skb.next = 0
-  if (sd.input_tail) changetype<sk_buff>(sd.input_tail).next = changetype<usize>(skb)
-  else sd.input_head = changetype<usize>(skb)
-  sd.input_tail = changetype<usize>(skb)
-  sd.input_qlen += 1
-  napi_schedule(changetype<napi_struct>(sd.backlog))
-  return true
-}
-
-/**
- * A packet for this CPU's stack, by way of its backlog: what a driver without NAPI calls. 0 or NET_RX_DROP (1).
- * It may have been sent: what its senders kept in cb is cleared here, and not again for each packet in ip_rcv_core.
- */
-export function netif_rx(skb: sk_buff): i32 {
-  walk(FN___netif_rx, changetype<usize>(skb))
-  walk(FN_netif_rx_internal, changetype<usize>(skb))
-  skb_clear_cb(skb)
-  return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
-}
-
-/** A copy of what we multicast or broadcast comes back to us (dev_loopback_xmit). Takes over the skb. */
-export function dev_loopback_xmit(skb: sk_buff): i32 {
-  walk(FN_dev_loopback_xmit, changetype<usize>(skb))
-  skb_reset_mac_header(skb)
-  skb_pull(skb, <u32>skb_network_offset(skb))
-  skb_reset_network_header(skb)
-  skb.pkt_type = <u8>PACKET_LOOPBACK
-  if (skb.ip_summed == 0) skb.ip_summed = <u8>CHECKSUM_UNNECESSARY
-  skb_dst_force(skb)
-  netif_rx(skb)
-  return 0
 }

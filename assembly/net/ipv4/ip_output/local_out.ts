@@ -24,7 +24,7 @@ import { NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING } from '../../../uapi/netfilter
 import { RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST } from '../../../uapi/rtnetlink.ts'
 import { IPSTATS_MIB_OUTREQUESTS } from '../../../uapi/snmp.ts'
 import { AF_INET } from '../../../uapi/socket.ts'
-import { dev_loopback_xmit } from '../../core/dev_xmit.ts'
+import { dev_loopback_xmit } from '../../core/dev_backlog.ts'
 import {
   kfree_skb_reason,
   skb_clone,

@@ -1,0 +1,71 @@
+// Back into the stack of this CPU: netif_rx and its queue. Mirrors the input side of net/core/dev.c for drivers without NAPI.
+
+import { net, sysctl } from '../../include/net_namespace.ts'
+import { dev_stats, napi_struct, net_device, netif_running } from '../../include/netdevice.ts'
+import { CHECKSUM_UNNECESSARY, sk_buff } from '../../include/skbuff.ts'
+import { softnet_data } from '../../include/softnet.ts'
+import { walk } from '../../trace/trace.ts'
+import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY } from '../../uapi/dropreason.ts'
+import {
+  FN___netif_rx,
+  FN_dev_loopback_xmit,
+  FN_enqueue_to_backlog,
+  FN_netif_rx_internal,
+} from '../../uapi/functions.ts'
+import { PACKET_LOOPBACK } from '../../uapi/in.ts'
+import { SYSCTL_CORE_NETDEV_MAX_BACKLOG } from '../../uapi/sysctl.ts'
+import { napi_schedule, this_softnet } from './dev.ts'
+import {
+  kfree_skb_reason,
+  skb_clear_cb,
+  skb_dst_force,
+  skb_network_offset,
+  skb_pull,
+  skb_reset_mac_header,
+  skb_reset_network_header,
+} from './skbuff.ts'
+
+/** Appends to this CPU's input queue and schedules its NAPI. False: full, the skb is gone. */
+function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
+  walk(FN_enqueue_to_backlog, changetype<usize>(skb))
+  const dev = changetype<net_device>(skb.dev)
+  const limit = <u32>sysctl(changetype<net>(dev.nd_net), SYSCTL_CORE_NETDEV_MAX_BACKLOG)
+  if (!netif_running(dev) || sd.input_qlen > limit) {
+    const reason = netif_running(dev) ? SKB_DROP_REASON_CPU_BACKLOG : SKB_DROP_REASON_DEV_READY
+    sd.dropped += 1
+    dev_stats(dev).rx_dropped += 1
+    kfree_skb_reason(skb, reason, FN_enqueue_to_backlog)
+    return false
+  }
+  skb.next = 0
+  if (sd.input_tail) changetype<sk_buff>(sd.input_tail).next = changetype<usize>(skb)
+  else sd.input_head = changetype<usize>(skb)
+  sd.input_tail = changetype<usize>(skb)
+  sd.input_qlen += 1
+  napi_schedule(changetype<napi_struct>(sd.backlog))
+  return true
+}
+
+/**
+ * A packet for this CPU's stack, by way of its backlog: what a driver without NAPI calls. 0 or NET_RX_DROP (1).
+ * It may have been sent: what its senders kept in cb is cleared here, and not again for each packet in ip_rcv_core.
+ */
+export function netif_rx(skb: sk_buff): i32 {
+  walk(FN___netif_rx, changetype<usize>(skb))
+  walk(FN_netif_rx_internal, changetype<usize>(skb))
+  skb_clear_cb(skb)
+  return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
+}
+
+/** A copy of what we multicast or broadcast comes back to us (dev_loopback_xmit). Takes over the skb. */
+export function dev_loopback_xmit(skb: sk_buff): i32 {
+  walk(FN_dev_loopback_xmit, changetype<usize>(skb))
+  skb_reset_mac_header(skb)
+  skb_pull(skb, <u32>skb_network_offset(skb))
+  skb_reset_network_header(skb)
+  skb.pkt_type = <u8>PACKET_LOOPBACK
+  if (skb.ip_summed == 0) skb.ip_summed = <u8>CHECKSUM_UNNECESSARY
+  skb_dst_force(skb)
+  netif_rx(skb)
+  return 0
+}
