@@ -3,8 +3,10 @@
 import { Command } from 'commander'
 import pc from 'picocolors'
 import { functionBenches, loadLoops, runFunction } from './functions.ts'
-import { pathBenches, runPath } from './paths.ts'
+import { runPath } from './path.ts'
+import { receiveBenches } from './receive.ts'
 import { type Figure, line } from './report.ts'
+import { transmitBenches } from './transmit.ts'
 
 const program = new Command('bench')
   .argument('[name...]', 'benches by name, or the beginning of names')
@@ -12,6 +14,7 @@ const program = new Command('bench')
   .option('--samples <n>', 'samples of a path bench', '15')
 program.parse()
 
+const pathBenches = [...receiveBenches, ...transmitBenches]
 const names = program.args
 const { json, samples } = program.opts<{ json?: boolean; samples: string }>()
 const known = [...functionBenches, ...pathBenches].map(({ name }) => name)

@@ -2,7 +2,14 @@
 
 import { net } from '../include/net_namespace.ts'
 import { napi_struct, net_device } from '../include/netdevice.ts'
-import { igb_create as make_igb, igb_msix_ring, igb_napi_of, igb_ring_of, igb_tx_take } from '../drivers/net/igb.ts'
+import {
+  igb_create as make_igb,
+  igb_msix_ring,
+  igb_napi_of,
+  igb_ring_of,
+  igb_tx_discard,
+  igb_tx_take,
+} from '../drivers/net/igb.ts'
 import { igb_fifo_lend as ring_lend, igb_fifo_reserve as ring_reserve } from '../drivers/net/igb_ring.ts'
 import { tun_create as make_tun, tun_do_read } from '../drivers/net/tun.ts'
 import { IS_ERR } from '../lib/err.ts'
@@ -77,4 +84,4 @@ export function igb_create(owner: net, name: usize, mac: usize, queues: u32, cou
   return announced(make_igb(owner, name, mac, queues, count))
 }
 
-export { igb_tx_take, tun_write }
+export { igb_tx_discard, igb_tx_take, tun_write }

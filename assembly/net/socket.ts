@@ -203,12 +203,12 @@ export function sys_recv_batch(handle: u32, out: usize, max: u32, bytes: u32): i
 }
 
 /** Sends many datagrams at once; the layout is in udp/batch.ts. How many went, or -errno if the first did not. */
-export function sys_send_batch(handle: u32, from: usize, count: u32): i32 {
+export function sys_send_batch(handle: u32, from: usize, rows: u32, count: u32, bytes: u32): i32 {
   const sk = begin(handle, FN___x64_sys_sendto, FN___sys_sendto)
   if (bad(sk)) return -EBADF
   if (sk.sk_prot != PROT_UDP) return -EOPNOTSUPP
   const err = inet_send_prepare(sk)
-  return err ? err : udp_send_batch(sk, from, count)
+  return err ? err : udp_send_batch(sk, from, rows, count, bytes)
 }
 
 /** An option's value is len bytes at ptr. 0 or -errno. */

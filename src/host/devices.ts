@@ -118,11 +118,16 @@ export class Nic extends Device {
     return takeSent(this.#at)
   }
 
-  /** Makes the program the other end of the cable: rx and tx. Carrier comes. */
-  attach(): this {
+  /**
+   * Makes the program the other end of the cable: rx and tx. Carrier comes. `keep: false`: what leaves is counted and
+   * forgotten, and tx() refuses. EBUSY on a wire.
+   */
+  attach({ keep = true }: { keep?: boolean } = {}): this {
     const at = this.#at
-    if (at.nic.peer.kind === 'link') throw systemError('EBUSY', 'attach', `${this.name} is plugged into a wire`)
-    if (at.nic.peer.kind === 'none') at.nic.peer = { kind: 'user', sent: [] }
+    const { peer } = at.nic
+    if (peer.kind === 'link') throw systemError('EBUSY', 'attach', `${this.name} is plugged into a wire`)
+    if (!keep) at.nic.peer = { kind: 'sink' }
+    else if (peer.kind !== 'user') at.nic.peer = { kind: 'user', sent: [] }
     setCarrier(this.machine, at.device, true)
     return this
   }

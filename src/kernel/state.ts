@@ -108,6 +108,8 @@ export type NicPeer =
   | { kind: 'none' }
   /** A program: what left waits for it. */
   | { kind: 'user'; sent: Uint8Array<ArrayBuffer>[] }
+  /** A program that puts frames in, and wants none of what leaves. */
+  | { kind: 'sink' }
   | { kind: 'link'; link: number; end: 0 | 1 }
 
 export interface LinkState {

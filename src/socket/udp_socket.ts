@@ -1,12 +1,11 @@
 // A UDP socket for people: bound when it is made, read in batches (columns over Wasm memory), one by one, or by for await.
 
 import { formatIPv4, type Endpoint, type EndpointLike } from '../wasm/encode.ts'
-import type { Core } from '../wasm/core.ts'
-import { checked, isSystemError } from '../wasm/errors.ts'
-import { inProcess } from '../kernel/softirq.ts'
+import { isSystemError } from '../wasm/errors.ts'
 import type { OptionValue } from './options.ts'
 import type { ReadOptions, SendOptions, Socket, WaitOptions } from './socket.ts'
 import type { Received } from './syscalls.ts'
+import { type DatagramColumns, SendBatch, type UdpBatch, receiveBatch, sendBatch } from './udp_batch.ts'
 
 /** What a UDP socket is made with. */
 export interface UdpOptions {
@@ -18,60 +17,6 @@ export interface UdpOptions {
   connect?: EndpointLike
   /** Socket options by C name, set before bind. */
   options?: Readonly<Record<string, OptionValue>>
-}
-
-/**
- * Datagrams as columns over the host's Wasm memory: valid until the next call of this host. Row i's payload is
- * `data.subarray(offsets[i], offsets[i] + lengths[i])`.
- */
-export interface UdpBatch {
-  readonly count: number
-  readonly lengths: Uint32Array
-  /** Senders as they lie in memory (network order, little-endian): formatIPv4 makes text of them. */
-  readonly addresses: Uint32Array
-  readonly ports: Uint32Array
-  readonly offsets: Uint32Array
-  /** Index of the device that each came in by. */
-  readonly ifindexes: Uint32Array
-  readonly data: Uint8Array
-}
-
-const BATCH_MAX = 1024
-
-/** Reads up to max datagrams; undefined: none waits. */
-export function receiveBatch(socket: Socket, max: number): UdpBatch | undefined {
-  const { machine, handle } = socket
-  const { core } = machine
-  const rows = Math.min(Math.max(1, Math.floor(max)), BATCH_MAX)
-  const out = core.resultBuffer
-  const count = inProcess(machine, () => core.exports.sys_recv_batch(handle, out, rows, core.halfBuffer))
-  if (count === 0) return undefined
-  checked(count, 'recvmmsg')
-  return batchOf(core, rows, count)
-}
-
-/** Batches by core, rows and count: making views for each would cost more than a few datagrams. */
-const batchViews = new WeakMap<Core, Map<number, UdpBatch>>()
-
-function batchOf(core: Core, rows: number, count: number): UdpBatch {
-  const known = batchViews.get(core) ?? new Map<number, UdpBatch>()
-  const key = rows * 2 * BATCH_MAX + count
-  const found = known.get(key)
-  if (found) return found
-  const out = core.resultBuffer
-  const { u32, u8 } = core.memory.views
-  const column = (i: number): Uint32Array => u32.subarray((out >>> 2) + i * rows, (out >>> 2) + i * rows + count)
-  const batch: UdpBatch = {
-    count,
-    lengths: column(0),
-    addresses: column(1),
-    ports: column(2),
-    offsets: column(3),
-    ifindexes: column(4),
-    data: u8.subarray(out, out + core.halfBuffer),
-  }
-  batchViews.set(core, known.set(key, batch))
-  return batch
 }
 
 /** A datagram that was read. */
@@ -112,6 +57,20 @@ export class UdpSocket implements AsyncIterable<Datagram> {
   /** Up to max datagrams (1024 at most) as columns, undefined: none waits. What they point at is gone at the next call. */
   recvBatch(max = 64): UdpBatch | undefined {
     return receiveBatch(this.socket, max)
+  }
+
+  /**
+   * Sends datagrams in order, in one call: a batch of this socket's batch(), one that was just read (each goes back to its
+   * sender), or any columns, which are copied. Answers how many went before the first that did not, as sendmmsg does; the
+   * error when that is the first one: EAGAIN, EMSGSIZE and others of send(). EINVAL: a row that lies beyond its data.
+   */
+  sendBatch(batch: DatagramColumns): number {
+    return sendBatch(this.socket, batch)
+  }
+
+  /** Columns in the host's memory for up to `rows` datagrams with `bytes` of payload in all. ENOMEM, EINVAL. */
+  batch(rows: number, bytes: number): SendBatch {
+    return new SendBatch(this.socket, rows, bytes)
   }
 
   /**

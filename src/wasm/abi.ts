@@ -64,6 +64,7 @@ export interface CoreExports {
   /** DMA of what has arrived by now. 1: the interrupt is to be raised. */
   igb_irq(dev: Ptr, queue: number): number
   igb_hardirq(dev: Ptr, queue: number): number
+  igb_tx_discard(dev: Ptr, queue: number): number
   igb_tx_take(dev: Ptr, queue: number, out: Ptr, max: number): number
   napi_poll(napi: Ptr, budget: number, until: number): number
 
@@ -113,7 +114,7 @@ export interface CoreExports {
   sys_watch(handle: number, on: number): number
   sys_woken(handle: number): number
   sys_recv_batch(handle: number, out: Ptr, max: number, bytes: number): number
-  sys_send_batch(handle: number, from: Ptr, count: number): number
+  sys_send_batch(handle: number, from: Ptr, rows: number, count: number, bytes: number): number
 }
 
 /** Exported globals that hold one number each. */

@@ -273,6 +273,19 @@ export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): 
   return written
 }
 
+/** The hardware sends all that waits to nobody. Answers how many frames. */
+export function igb_tx_discard(dev: net_device, queue: u32): u32 {
+  const ring = igb_ring_of(dev, queue)
+  const mask = ring.count - 1
+  let sent: u32 = 0
+  for (; ring.tx_hw_head != ring.tx_next_to_use; sent++) {
+    tx_desc_at(ring, ring.tx_hw_head).done = 1
+    ring.tx_hw_head = (ring.tx_hw_head + 1) & mask
+  }
+  ring.tx_told = 0
+  return sent
+}
+
 /** Frees what the hardware has sent, and lets the queue go on. */
 export function igb_clean_tx_irq(ring: igb_ring): void {
   walk(FN_igb_clean_tx_irq, 0)

@@ -158,9 +158,13 @@ export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deli
   const { machine, namespace, device, nic } = at
   if (nic.txWaiting) return
   const { core } = machine
+  const now = Math.max(machine.now, machine.charged ? core.now : 0)
+  if (nic.peer.kind === 'sink') {
+    if (core.exports.igb_tx_discard(device.ptr, queue)) raiseAt(at, queue, now)
+    return
+  }
   const rate = rateOf(at)
   const bufferTime = rate ? (TX_BUFFER * 8e9) / rate : Infinity
-  const now = Math.max(machine.now, machine.charged ? core.now : 0)
   let sent = false
   for (;;) {
     if (nic.wireFree - now > bufferTime) {

@@ -11,7 +11,7 @@ import { SOCKADDR_IN_SIZE, SOCK_READY_QUEUED, msghdr, sock, sockaddr_in } from '
 import { COST_COPY, charge } from '../../../kernel/cost.ts'
 import { walk_all } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_UDP_CSUM } from '../../../uapi/dropreason.ts'
-import { EMSGSIZE } from '../../../uapi/errno.ts'
+import { EFAULT, EMSGSIZE } from '../../../uapi/errno.ts'
 import { FN_skb_consume_udp, FN_udp_recvmsg, FN_udp_rmem_release } from '../../../uapi/functions.ts'
 import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../../uapi/snmp.ts'
 import { AF_INET } from '../../../uapi/socket.ts'
@@ -116,11 +116,12 @@ const MSG: usize = memory.data(32, 16)
 const TO: usize = memory.data(16, 16)
 
 /**
- * Sends up to count datagrams from memory at from, laid out as above: columns u32[count] of length, address (0: the
- * connection's), port and offset. Answers how many went before the first that did not, or its -errno if none did.
+ * Sends up to count datagrams from bytes bytes of memory at from, laid out as above with rows for max: columns of length,
+ * address (0: the connection's), port and offset. Answers how many went before the first that did not, or its -errno if none
+ * did; -EFAULT: it lies beyond the memory.
  */
-export function udp_send_batch(sk: sock, from: usize, count: u32): i32 {
-  const column = (<usize>count) << 2
+export function udp_send_batch(sk: sock, from: usize, rows: u32, count: u32, bytes: u32): i32 {
+  const column = (<usize>rows) << 2
   const msg = changetype<msghdr>(MSG)
   const sin = changetype<sockaddr_in>(TO)
   memory.fill(MSG, 0, offsetof<msghdr>())
@@ -128,13 +129,16 @@ export function udp_send_batch(sk: sock, from: usize, count: u32): i32 {
   sin.sin_family = <u16>AF_INET
   for (let i: u32 = 0; i < count; i++) {
     const row = from + ((<usize>i) << 2)
+    const len = load<u32>(row)
     const address = load<u32>(row + column)
+    const offset = load<u32>(row + column * 3)
+    if (offset > bytes || len > bytes - offset) return i ? <i32>i : -EFAULT
     sin.sin_addr = address
     sin.sin_port = htons(load<u32>(row + column * 2))
     msg.msg_name = address ? TO : 0
     msg.msg_namelen = address ? SOCKADDR_IN_SIZE : 0
-    msg.iov_len = load<u32>(row)
-    msg.iov_base = from + load<u32>(row + column * 3)
+    msg.iov_len = len
+    msg.iov_base = from + offset
     const sent = udp_sendmsg(sk, msg, 0)
     if (sent < 0) return i ? <i32>i : sent
   }
