@@ -99,6 +99,7 @@ import {
   OFF_net_drops_count,
   OFF_net_frag_mem,
   OFF_net_frag_queues,
+  OFF_net_local_reserved_ports,
   OFF_net_loopback_dev,
   OFF_net_skb_live,
   OFF_sock_all_next,
@@ -164,7 +165,14 @@ import {
   trace_function,
   trace_start,
 } from './border/instance.ts'
-import { devconf_write, net_create, net_start, sysctl_write } from './border/namespace.ts'
+import {
+  devconf_write,
+  net_create,
+  net_start,
+  reserved_ports_add,
+  reserved_ports_clear,
+  sysctl_write,
+} from './border/namespace.ts'
 import {
   igb_create,
   igb_fifo_commit,
@@ -318,6 +326,7 @@ export {
   OFF_net_drops_count,
   OFF_net_frag_mem,
   OFF_net_frag_queues,
+  OFF_net_local_reserved_ports,
   OFF_net_loopback_dev,
   OFF_net_skb_live,
   OFF_sock_all_next,
@@ -385,6 +394,8 @@ export {
   devconf_write,
   net_create,
   net_start,
+  reserved_ports_add,
+  reserved_ports_clear,
   sysctl_write,
   // border/drivers
   igb_create,

@@ -5,6 +5,7 @@ import { IN_DEV_CNF, net_device } from '../include/netdevice.ts'
 import { setup_net } from '../net/core/net_namespace.ts'
 import { neigh_parms_alloc } from '../net/core/neighbour.ts'
 import { fib_net_init } from '../net/ipv4/fib_frontend.ts'
+import { reserved_ports_add, reserved_ports_clear } from '../net/ipv4/reserved_ports.ts'
 import { net_start as start_loopback } from '../admin.ts'
 
 /** A namespace with empty tables and all switches 0; 0: out of memory. */
@@ -37,3 +38,5 @@ export function devconf_write(owner: net, dev: usize, id: u32, value: i32): void
   }
   store<i32>(table + ((<usize>id) << 2), value)
 }
+
+export { reserved_ports_add, reserved_ports_clear }

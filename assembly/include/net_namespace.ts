@@ -77,6 +77,8 @@ export class net {
   ra_chain: usize
   /** Packet sockets (sock), linked by their packet_sock. */
   packet_sklist: usize
+  /** Ports that are never chosen: a bit for each, 0 until some are named. */
+  local_reserved_ports: usize
 }
 
 export const NET_BORN: usize = offsetof<net>('born0')

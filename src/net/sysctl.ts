@@ -14,6 +14,7 @@ import {
 } from '../../assembly/uapi/sysctl.ts'
 import type { Ptr } from '../wasm/abi.ts'
 import { invalid, systemError } from '../wasm/errors.ts'
+import { RESERVED_PORTS, readPorts, writePorts } from './reserved_ports.ts'
 import * as defaults from './sysctl_defaults.ts'
 import {
   flushingSwitches,
@@ -230,6 +231,7 @@ function assertKnown(namespace: NamespaceState, name: string): void {
 /** The value as /proc/sys shows it, without the newline. ENOENT for a name that 6.18 does not have. */
 export function readSysctl(machine: Machine, namespace: NamespaceState, name: string): string {
   if (name === IP_FORWARD) return String(readSwitch(machine, namespace, 'all', IPV4_DEVCONF_FORWARDING))
+  if (name === RESERVED_PORTS) return readPorts(machine, namespace)
   if (Object.hasOwn(singleSysctls, name)) {
     assertKnown(namespace, name)
     return String(readRow(machine, namespace, singleSysctls[name]!))
@@ -322,6 +324,10 @@ export function writeSysctl(machine: Machine, namespace: NamespaceState, name: s
     const on = parseIntegers(text, 1, name)[0]!
     assertWithin(on, ANY_INT, name)
     writeForwarding(machine, namespace, 'all', on)
+    return
+  }
+  if (name === RESERVED_PORTS) {
+    writePorts(machine, namespace, text)
     return
   }
   if (Object.hasOwn(pairSysctls, name)) {

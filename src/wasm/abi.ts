@@ -31,6 +31,9 @@ export interface CoreExports {
   net_create(): Ptr
   net_start(net: Ptr): Ptr
   sysctl_write(net: Ptr, id: number, value: number): void
+  /** 0 or -ENOMEM. */
+  reserved_ports_clear(net: Ptr): number
+  reserved_ports_add(net: Ptr, low: number, high: number): void
   /** dev 0: conf.all, 1: conf.default. */
   devconf_write(net: Ptr, dev: Ptr, id: number, value: number): void
   /** dev 0: the defaults. */
@@ -169,6 +172,7 @@ export const LAYOUT = {
     'drops_count',
     'frag_mem',
     'frag_queues',
+    'local_reserved_ports',
   ],
   net_device: ['next', 'ifindex', 'flags', 'gflags', 'state', 'mtu', 'ip_ptr', 'tx_queue_len', 'napi_list', 'type'],
   in_device: ['arp_parms'],

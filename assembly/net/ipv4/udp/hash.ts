@@ -18,6 +18,7 @@ import {
 } from '../../../uapi/functions.ts'
 import { SYSCTL_IP_LOCAL_PORT_RANGE_HIGH, SYSCTL_IP_LOCAL_PORT_RANGE_LOW } from '../../../uapi/sysctl.ts'
 import { reuseport_add_sock, reuseport_alloc, reuseport_detach_sock } from '../../core/sock_reuseport.ts'
+import { inet_is_local_reserved_port } from '../reserved_ports.ts'
 
 /** Chains of each of the three tables, as a power of two. */
 const HASH_BITS: u32 = 12
@@ -115,8 +116,11 @@ function inet_rcv_saddr_equal(sk: sock, sk2: sock, match_wildcard: bool): bool {
   return a == b || (match_wildcard && (a == 0 || b == 0))
 }
 
-/** Would a bind of sk to num conflict with a socket that is there? */
-function udp_lib_lport_inuse(sk: sock, num: u32): bool {
+/**
+ * Would a bind of sk to num conflict with a socket that is there? What the kernel chooses must suit all of them, what a
+ * program asks for (given) the newest of those that could conflict.
+ */
+function udp_lib_lport_inuse(sk: sock, num: u32, given: bool): bool {
   let p = load<usize>(udp_hashslot(changetype<net>(sk.net), num))
   while (p) {
     const sk2 = changetype<sock>(p)
@@ -127,7 +131,7 @@ function udp_lib_lport_inuse(sk: sock, num: u32): bool {
     if (devices && sk2.sk_bound_dev_if != sk.sk_bound_dev_if) continue
     if (!inet_rcv_saddr_equal(sk, sk2, true)) continue
     const shared = sk2.sk_reuseport && sk.sk_reuseport && sk.sk_reuseport_cb == 0 && sk2.sk_uid == sk.sk_uid
-    return !shared
+    if (given || !shared) return !shared
   }
   return false
 }
@@ -146,7 +150,7 @@ function port_of_range(sk: sock): u32 {
   const first = get_random_u32_below(count)
   for (let i: u32 = 0; i < count; i++) {
     const num = low + ((first + i) % count)
-    if (!udp_lib_lport_inuse(sk, num)) return num
+    if (!udp_lib_lport_inuse(sk, num, false) && !inet_is_local_reserved_port(owner, num)) return num
   }
   return 0
 }
@@ -178,7 +182,7 @@ export function udp_v4_get_port(sk: sock, num: u32): i32 {
   walk(FN_udp_lib_get_port, 0)
   walk(FN_udp_lib_lport_inuse, 0)
   const port = num ? num : port_of_range(sk)
-  if (port == 0 || (num && udp_lib_lport_inuse(sk, num))) return -EADDRINUSE
+  if (port == 0 || (num && udp_lib_lport_inuse(sk, num, true))) return -EADDRINUSE
   sk.inet_num = port
   if (sk.sk_reuseport) {
     const err = udp_reuseport_add_sock(sk)
