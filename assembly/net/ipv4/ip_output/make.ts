@@ -190,12 +190,15 @@ export function ip_finish_skb(sk: usize, cork: inet_cork, fl4: flowi4): usize {
   return __ip_make_skb(sk, fl4, cork)
 }
 
-/** A queue that drops is an error to the sender; one that is congested is not (net_xmit_errno). */
+/** A queue that drops is an error to the sender, and counted; one that is congested is not (net_xmit_errno). */
+export function ip_xmit_answer(net: net, rc: i32): i32 {
+  if (rc == 0 || rc == NET_XMIT_CN) return 0
+  mib_inc(net, IPSTATS_MIB_OUTDISCARDS)
+  return rc > 0 ? -ENOBUFS : rc
+}
+
 function send(net: net, skb: sk_buff): i32 {
-  let err = ip_local_out(net, skb.sk, skb)
-  if (err > 0) err = err == NET_XMIT_CN ? 0 : -ENOBUFS
-  if (err) mib_inc(net, IPSTATS_MIB_OUTDISCARDS)
-  return err
+  return ip_xmit_answer(net, ip_local_out(net, skb.sk, skb))
 }
 
 /** Sends a packet that ip_make_skb made. 0 or -errno; the skb is gone in any case. */

@@ -31,7 +31,7 @@ function ip_idents(): usize {
 }
 
 /** Takes segs numbers of a counter; time that passed makes it jump, so that nobody counts packets by it. */
-function ip_idents_reserve(hash: u32, segs: u32): u32 {
+export function ip_idents_reserve(hash: u32, segs: u32): u32 {
   const table = ip_idents()
   if (table == 0) return get_random_u32()
   const counter = table + ((<usize>(hash & (IP_IDENTS_SZ - 1))) << 2)
@@ -47,11 +47,15 @@ function ip_idents_reserve(hash: u32, segs: u32): u32 {
   return id
 }
 
+/** Which counter packets between two addresses use. */
+export function ip_ident_hash(owner: net, daddr: u32, saddr: u32, protocol: u32): u32 {
+  return jhash_3words(daddr, saddr, protocol, boot.hash_seed + owner.id)
+}
+
 /** Gives a header with its addresses the first of segs numbers in a row. */
 export function __ip_select_ident(owner: net, ip: iphdr, segs: u32): void {
   walk(FN___ip_select_ident, 0)
-  const hash = jhash_3words(ip.daddr, ip.saddr, ip.protocol, boot.hash_seed + owner.id)
-  ip.id = htons(ip_idents_reserve(hash, segs))
+  ip.id = htons(ip_idents_reserve(ip_ident_hash(owner, ip.daddr, ip.saddr, ip.protocol), segs))
 }
 
 /**

@@ -25,6 +25,7 @@ import {
 } from '../../core/skbuff.ts'
 import { skb_csum_unnecessary } from '../../core/skbuff_data.ts'
 import { sk_receive_queue, sock_error } from '../../core/sock.ts'
+import { UDP_BURST_LONG, udp_burst_begin, udp_burst_end, udp_burst_send } from './burst.ts'
 import { rmem_release } from './recv.ts'
 import { udp_sendmsg } from './send.ts'
 
@@ -115,6 +116,24 @@ export function udp_recv_batch(sk: sock, out: usize, max: u32, bytes: u32): i32 
 const MSG: usize = memory.data(32, 16)
 const TO: usize = memory.data(16, 16)
 
+/** A datagram through udp_sendmsg: what a call for it alone would do. Its length, or -errno. */
+function send_one(sk: sock, address: u32, port: u32, from: usize, len: u32): i32 {
+  memory.fill(MSG, 0, offsetof<msghdr>())
+  memory.fill(TO, 0, SOCKADDR_IN_SIZE)
+  const msg = changetype<msghdr>(MSG)
+  if (address) {
+    const sin = changetype<sockaddr_in>(TO)
+    sin.sin_family = <u16>AF_INET
+    sin.sin_addr = address
+    sin.sin_port = <u16>port
+    msg.msg_name = TO
+    msg.msg_namelen = SOCKADDR_IN_SIZE
+  }
+  msg.iov_base = from
+  msg.iov_len = len
+  return udp_sendmsg(sk, msg, 0)
+}
+
 /**
  * Sends up to count datagrams from bytes bytes of memory at from, laid out as above with rows for max: columns of length,
  * address (0: the connection's), port and offset. Answers how many went before the first that did not, or its -errno if none
@@ -122,25 +141,23 @@ const TO: usize = memory.data(16, 16)
  */
 export function udp_send_batch(sk: sock, from: usize, rows: u32, count: u32, bytes: u32): i32 {
   const column = (<usize>rows) << 2
-  const msg = changetype<msghdr>(MSG)
-  const sin = changetype<sockaddr_in>(TO)
-  memory.fill(MSG, 0, offsetof<msghdr>())
-  memory.fill(TO, 0, SOCKADDR_IN_SIZE)
-  sin.sin_family = <u16>AF_INET
-  for (let i: u32 = 0; i < count; i++) {
-    const row = from + ((<usize>i) << 2)
+  udp_burst_begin()
+  let sent: u32 = 0
+  let err = 0
+  for (; sent < count; sent++) {
+    const row = from + ((<usize>sent) << 2)
     const len = load<u32>(row)
-    const address = load<u32>(row + column)
     const offset = load<u32>(row + column * 3)
-    if (offset > bytes || len > bytes - offset) return i ? <i32>i : -EFAULT
-    sin.sin_addr = address
-    sin.sin_port = htons(load<u32>(row + column * 2))
-    msg.msg_name = address ? TO : 0
-    msg.msg_namelen = address ? SOCKADDR_IN_SIZE : 0
-    msg.iov_len = len
-    msg.iov_base = from + offset
-    const sent = udp_sendmsg(sk, msg, 0)
-    if (sent < 0) return i ? <i32>i : sent
+    if (offset > bytes || len > bytes - offset) {
+      err = -EFAULT
+      break
+    }
+    const address = load<u32>(row + column)
+    const port = <u32>htons(load<u32>(row + column * 2))
+    err = udp_burst_send(sk, address, port, from + offset, len)
+    if (err == UDP_BURST_LONG) err = send_one(sk, address, port, from + offset, len)
+    if (err < 0) break
   }
-  return <i32>count
+  udp_burst_end(sk)
+  return err < 0 && sent == 0 ? err : <i32>sent
 }

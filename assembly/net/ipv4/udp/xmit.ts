@@ -36,6 +36,18 @@ function udp_set_csum(skb: sk_buff, uh: udphdr, saddr: u32, daddr: u32, len: u32
   uh.check = <u16>(check ? check : CSUM_MANGLED_0)
 }
 
+/** What the sender hears of a send (0 or -errno), counted: a full device queue is an error only with IP_RECVERR. */
+export function udp_send_answer(sk: sock, err: i32): i32 {
+  const owner = changetype<net>(sk.net)
+  if (err == 0) {
+    mib_inc(owner, UDP_MIB_OUTDATAGRAMS)
+    return 0
+  }
+  if (err != -ENOBUFS || sk.inet_flags & INET_RECVERR) return err
+  mib_inc(owner, UDP_MIB_SNDBUFERRORS)
+  return 0
+}
+
 /**
  * Writes the UDP header and sends. 0 or -errno; a full device queue is an error only with IP_RECVERR.
  * The skb is gone in any case.
@@ -52,13 +64,5 @@ export function udp_send_skb(sk: sock, skb: sk_buff, saddr: u32, daddr: u32, dpo
   else if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) udp4_hwcsum(skb, uh, saddr, daddr, len)
   else udp_set_csum(skb, uh, saddr, daddr, len)
 
-  const owner = changetype<net>(sk.net)
-  const err = ip_send_skb(owner, skb)
-  if (err == 0) {
-    mib_inc(owner, UDP_MIB_OUTDATAGRAMS)
-    return 0
-  }
-  if (err != -ENOBUFS || sk.inet_flags & INET_RECVERR) return err
-  mib_inc(owner, UDP_MIB_SNDBUFERRORS)
-  return 0
+  return udp_send_answer(sk, ip_send_skb(changetype<net>(sk.net), skb))
 }
