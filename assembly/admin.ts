@@ -28,12 +28,11 @@ import {
   __dev_close,
   __dev_open,
   __dev_set_mtu,
-  dev_activate,
-  dev_deactivate,
   dev_set_allmulti,
   dev_set_promiscuity,
   netif_carrier_set,
 } from './net/core/dev.ts'
+import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len } from './net/sched/dev_activate.ts'
 import { packet_notifier } from './net/packet/notifier.ts'
 import { arp_netdev_event } from './net/ipv4/arp.ts'
 import { inetdev_event } from './net/ipv4/devinet/event.ts'
@@ -128,7 +127,9 @@ export function dev_set_feature(dev: net_device, bits: u32, on: u32): void {
   dev.features = on ? dev.features | bits : dev.features & ~bits
 }
 
-/** Length of the queue; takes effect on the next packet. */
+/** Length of the queue: what waits in it is lost (dev_change_tx_queue_len). */
 export function dev_set_tx_queue_len(dev: net_device, length: u32): void {
+  if (length == dev.tx_queue_len) return
   dev.tx_queue_len = length
+  dev_qdisc_change_tx_queue_len(dev)
 }

@@ -199,7 +199,7 @@ import {
   dev_set_tx_queue_len,
   linkwatch_do_dev,
 } from './admin.ts'
-import { net_tx_action } from './net/core/dev_xmit.ts'
+import { net_tx_action } from './net/core/qdisc_run.ts'
 import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } from './net/core/neighbour.ts'
 import { fib_delrule, fib_newrule, fib_rules_dump } from './net/ipv4/fib_rules.ts'
 import { ipv4_sysctl_rtcache_flush, rt_cache_flush } from './net/ipv4/route/cache.ts'
@@ -421,7 +421,7 @@ export {
   dev_set_mtu,
   dev_set_tx_queue_len,
   linkwatch_do_dev,
-  // net/core/dev_xmit
+  // net/core/qdisc_run
   net_tx_action,
   // net/core/neighbour
   neigh_add,

@@ -16,8 +16,6 @@ export const DEV_KIND_MAX: u32 = 8
 export const __LINK_STATE_START: u32 = 1
 export const __LINK_STATE_PRESENT: u32 = 2
 export const __LINK_STATE_NOCARRIER: u32 = 4
-/** The qdisc is attached: link_watch has seen the carrier (dev_activate). */
-export const DEV_STATE_ACTIVE: u32 = 8
 
 /** features (netdev_features.h), those that netpath knows */
 export const NETIF_F_SG: u32 = 1
@@ -43,6 +41,10 @@ export const NETDEV_REGISTER: u32 = 5
 export const NETDEV_UNREGISTER: u32 = 6
 export const NETDEV_CHANGEMTU: u32 = 7
 export const NETDEV_CHANGEADDR: u32 = 8
+
+/** priv_flags (enum netdev_priv_flags): no qdisc unless one is asked for; the route is dropped before the driver. */
+export const IFF_XMIT_DST_RELEASE: u32 = 1 << 4
+export const IFF_NO_QUEUE: u32 = 1 << 20
 
 export const NETDEV_TX_OK: i32 = 0
 export const NETDEV_TX_BUSY: i32 = 16
@@ -124,12 +126,14 @@ export class net_device {
   ptype_specific: usize
   /** Multicast hardware addresses: a list (net/core/dev_addr_lists.ts). */
   mc: usize
+  /** The root qdisc: that of the queue, or the one above all queues. */
   qdisc: usize
   /** Driver's private part. */
   priv: usize
   napi_list: usize
-  /** The driver's queue is stopped: nothing is handed to ndo_start_xmit. */
-  queue_stopped: u32
+  /** Transmit queues (netdev_queue), and how many. */
+  _tx: usize
+  num_tx_queues: u32
   group: u32
   name0: u64
   name1: u64
@@ -139,14 +143,30 @@ export class net_device {
   uc: usize
   /** IFF_PROMISC and IFF_ALLMULTI as the administrator set them; flags has them for any user. */
   gflags: u32
+  /** IFF_NO_QUEUE and others that nobody outside sees. */
+  priv_flags: u32
+  /** Qdiscs that can be found by handle. */
+  qdisc_hash: usize
+  /** (dev, txqueue) => void, 0: its queues are not watched; ticks until one counts as hanging, 0: 5 s. */
+  ndo_tx_timeout: u32
+  watchdog_timeo: u32
 }
 
 export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')
 export const DEV_BROADCAST: usize = offsetof<net_device>('broadcast')
 export const DEV_NAME: usize = offsetof<net_device>('name0')
-/** The statistics lie behind the struct. */
-export const DEV_STATS: usize = (offsetof<net_device>() + 7) & ~7
+/** Behind the struct lie the watchdog's timer and the statistics. */
+const DEV_WATCHDOG_TIMER: usize = offsetof<net_device>()
+export const DEV_STATS: usize = (DEV_WATCHDOG_TIMER + offsetof<timer_list>() + 7) & ~7
 export const NET_DEVICE_SIZE: usize = DEV_STATS + offsetof<rtnl_link_stats64>()
+
+export function watchdog_timer(dev: net_device): timer_list {
+  return changetype<timer_list>(changetype<usize>(dev) + DEV_WATCHDOG_TIMER)
+}
+
+export function watchdog_timer_dev(timer: usize): net_device {
+  return changetype<net_device>(timer - DEV_WATCHDOG_TIMER)
+}
 
 export function dev_stats(dev: net_device): rtnl_link_stats64 {
   return changetype<rtnl_link_stats64>(changetype<usize>(dev) + DEV_STATS)

@@ -166,6 +166,8 @@ export class sock {
   sk_txtime_flags: u32
   sk_uid: u32
   sk_txhash: u32
+  /** Transmit queue of its packets plus 1, 0: not chosen. */
+  sk_tx_queue_mapping: u32
   sk_filter: usize
   sk_reuseport_cb: usize
   sk_pacing_rate: u64

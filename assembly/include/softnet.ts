@@ -21,7 +21,9 @@ export class softnet_data {
   process_qlen: u32
   /** Its napi_struct is scheduled. */
   backlog: usize
+  /** Qdiscs that are to run in NET_TX, linked by next_sched. */
   output_queue: usize
+  output_queue_tail: usize
   completion_queue: usize
   /** Scratch of this CPU: a flowi4, a fib_result and what else a station builds in place. */
   recursion: u32

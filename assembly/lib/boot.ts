@@ -97,6 +97,8 @@ export class boot_block {
   costs: usize
   net_list: usize
   next_net_id: u32
+  /** The first namespace: it keeps the machine's own sysctls. */
+  init_net: usize
   sock_list: usize
   udp_table: usize
   /** Neighbour hash of all devices (net/core/neighbour.ts). */
@@ -123,6 +125,15 @@ export class boot_block {
   ping_port_rover: u32
   /** Sockets that want packets stamped as they come (net/core/sock_times.ts). */
   netstamp_needed: u32
+  /** Kinds of qdiscs (Qdisc_ops), and the one that drops everything. */
+  qdisc_ops: usize
+  noop_qdisc: usize
+  /** Kind for devices without one (net.core.default_qdisc). */
+  default_qdisc: u32
+  /** Packets that an enqueue dropped, linked by next: freed by who called it. */
+  to_free: usize
+  /** What a driver would not take of what it was handed last (dev_hard_start_xmit). */
+  tx_rest: usize
 }
 
 export const BOOT: usize = memory.data(1024, 64)

@@ -3,7 +3,7 @@
 import type { CpuState } from './state.ts'
 
 export function cpuState(id: number): CpuState {
-  return { id, busyUntil: 0, pending: 0, pollList: [], outputQueue: [], ksoftirqd: false, deferred: false }
+  return { id, busyUntil: 0, pending: 0, pollList: [], ksoftirqd: false, deferred: false }
 }
 
 /** When work that is asked for now can begin on a CPU. */

@@ -138,10 +138,9 @@ export class Machine {
       const kind = u32[word]!
       const a = u32[word + 1]!
       const b = u32[word + 2]!
-      const c = u32[word + 3]!
       at = (at + 1) >>> 0
       u32[tailAt >>> 2] = at
-      this.#handle(kind, a, b, c)
+      this.#handle(kind, a, b)
     }
     if (u32[lostAt >>> 2] !== 0) {
       u32[lostAt >>> 2] = 0
@@ -150,16 +149,12 @@ export class Machine {
     }
   }
 
-  #handle(kind: number, a: number, b: number, c: number): void {
+  #handle(kind: number, a: number, b: number): void {
     if (kind === EV_NAPI) this.scheduleNapi(this.cpu(b), a)
     else if (kind === EV_SOCK) this.wake(a)
     else if (kind === EV_IGB_TX) this.handlers.transmit(this, a, b)
     else if (kind === EV_LINKWATCH) this.handlers.linkChange(this, a)
-    else if (kind === EV_SOFTIRQ) {
-      const cpu = this.cpu(b)
-      if (a === NET_TX_SOFTIRQ && c !== 0) cpu.outputQueue.push(c)
-      cpu.pending |= 1 << a
-    }
+    else if (kind === EV_SOFTIRQ) this.cpu(b).pending |= 1 << a
   }
 
   /** Puts a NAPI context on a CPU's poll list and raises NET_RX. */

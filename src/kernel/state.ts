@@ -50,8 +50,6 @@ export interface CpuState {
   pending: number
   /** NAPI contexts to poll, in order (softnet_data.poll_list). */
   pollList: number[]
-  /** Devices whose queue is to run in NET_TX (softnet_data.output_queue). */
-  outputQueue: number[]
   /** ksoftirqd was woken and has not run yet. */
   ksoftirqd: boolean
   /** A softirq event waits until the CPU is free. */
@@ -96,8 +94,10 @@ export interface NicState {
   lastIrq: number[]
   /** Smallest distance of two interrupts of a queue in ns (ITR), 0: each arrival raises one. */
   itr: number
-  /** The event that takes more from the transmit ring is under way. */
-  txWaiting: boolean
+  /** For each queue: the event that takes more from its transmit ring is under way. */
+  txWaiting: boolean[]
+  /** It takes nothing from its transmit rings any more: it hangs. */
+  stall: boolean
   /** The last bit of what was taken leaves then. */
   wireFree: number
   peer: NicPeer

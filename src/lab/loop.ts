@@ -69,7 +69,9 @@ function lookAtAll(machine: Machine): void {
       for (const napi of contexts) {
         if (napi !== 0 && machine.napiScheduled(napi) && !listed.has(napi)) machine.scheduleNapi(cpu, napi)
       }
-      if (device.nic) transmit({ machine, namespace, device, nic: device.nic }, 0, wireRate, deliver)
+      device.nic?.rings.forEach((_, queue) => {
+        transmit({ machine, namespace, device, nic: device.nic! }, queue, wireRate, deliver)
+      })
       linkwatch_fire_event(machine, device.ptr)
     }
   }

@@ -145,7 +145,8 @@ export function createNic(machine: Machine, namespace: NamespaceState, name: str
     irqAt: each(() => -1),
     lastIrq: each(() => -Infinity),
     itr,
-    txWaiting: false,
+    txWaiting: each(() => false),
+    stall: false,
     wireFree: 0,
     peer: { kind: 'none' },
   }

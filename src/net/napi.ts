@@ -77,14 +77,10 @@ export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterP
   return interrupted && cpu.pollList.length > 0
 }
 
-/** Runs the queues of the devices that were scheduled on this CPU. */
+/** Runs the qdiscs that were scheduled on this CPU. */
 export function net_tx_action(machine: Machine, cpuId: number): void {
   const cpu = machine.cpu(cpuId)
-  const queue = cpu.outputQueue
-  cpu.outputQueue = []
-  for (const device of queue) {
-    machine.enter(cpu)
-    machine.core.exports.net_tx_action(device)
-    machine.leave(cpu)
-  }
+  machine.enter(cpu)
+  machine.core.exports.net_tx_action()
+  machine.leave(cpu)
 }

@@ -48,7 +48,8 @@ export interface CoreExports {
   dev_set_feature(dev: Ptr, bits: number, on: number): void
   dev_set_tx_queue_len(dev: Ptr, length: number): number
   linkwatch_do_dev(dev: Ptr): void
-  net_tx_action(dev: Ptr): void
+  /** The qdiscs that were scheduled on this CPU run. */
+  net_tx_action(): void
 
   // drivers
   tun_create(net: Ptr, name: Ptr, mac: Ptr, napi: number): Ptr

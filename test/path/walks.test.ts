@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import type { Nic, UdpOptions } from '../../src/index.ts'
 import { rootFolder } from '../root.ts'
-import { BROADCAST_MAC, HOST, arp, fragments, icmp, udp, udpDatagram } from './packets.ts'
+import { BROADCAST_MAC, HOST, PEER, arp, fragments, icmp, udp, udpDatagram } from './packets.ts'
 import { type Story, stories } from './story.ts'
 
 const LEAST_SHARE = 0.6
@@ -117,6 +117,11 @@ function walked(h: Story, { frames, before, promisc, tap, sockets = [], opened, 
   packets?.bind('eth0')
   // Linkwatch tells about the device that came up, and routes are forgotten.
   h.net.advance('2s')
+  // Something has left by the device, so that byte queue limits let a packet pass.
+  const large = h.udp({ port: 9 })
+  large.send(new Uint8Array(1400), `${PEER}:9`)
+  h.net.run()
+  large.close()
   if (before) h.rx('eth0', before)
   const [first] = sockets.map((options) => h.udp(options))
   h.moment()

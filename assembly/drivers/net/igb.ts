@@ -4,6 +4,15 @@
 import { SLOT_NDO_START_XMIT, boot, slot_set } from '../../lib/boot.ts'
 import { net } from '../../include/net_namespace.ts'
 import {
+  QUEUE_STATE_DRV_XOFF,
+  netdev_get_tx_queue,
+  netdev_tx_completed_queue,
+  netdev_tx_reset_queue,
+  netdev_tx_sent_queue,
+  netif_tx_start_queue,
+  netif_tx_stop_queue,
+} from '../../include/netdev_queue.ts'
+import {
   DEV_KIND_IGB,
   NAPI_KIND_IGB,
   NETDEV_TX_BUSY,
@@ -39,15 +48,16 @@ import {
   FN_igb_clean_rx_irq,
   FN_igb_clean_tx_irq,
   FN_igb_msix_ring,
+  FN_igb_tx_timeout,
   FN_igb_xmit_frame,
   FN_napi_alloc_skb,
   FN_napi_schedule_prep,
 } from '../../uapi/functions.ts'
 import { ETH_MIN_MTU } from '../../uapi/if_ether.ts'
-import { alloc_netdev, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
-import { netif_wake_queue } from '../../net/core/dev_xmit.ts'
+import { alloc_netdev_mqs, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
 import { NO_SKB, __build_skb, alloc_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
+import { netif_schedule_queue, netif_tx_wake_queue } from '../../net/sched/sch_generic.ts'
 import { ether_setup } from './ether.ts'
 import {
   FRAME_RECORD,
@@ -202,7 +212,7 @@ export function igb_next_rx(ring: igb_ring): sk_buff {
       }
     }
     skb.rx_seq = last.seq
-    skb.queue_mapping = <u16>ring.index
+    skb.queue_mapping = <u16>(ring.index + 1) // skb_record_rx_queue
     if (single) trace_frame(FN_igb_clean_rx_irq, skb, RX_WALK, dev.ifindex, SKB_BORN_RECEIVED)
     else trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
     const stats = dev_stats(dev)
@@ -226,24 +236,27 @@ export function igb_msix_ring(dev: net_device, queue: u32): void {
   napi_schedule(igb_napi_of(dev, queue))
 }
 
-/** Puts a packet on the transmit ring; stops the queue when the next might not fit. */
+/** Puts a packet on the transmit ring of its queue; stops the queue when the next might not fit. */
 export function igb_xmit_frame(p: usize, d: usize): i32 {
   const dev = changetype<net_device>(d)
-  const ring = igb_ring_of(dev, 0)
+  const skb = changetype<sk_buff>(p)
+  const queue = <u32>skb.queue_mapping
+  const ring = igb_ring_of(dev, queue)
+  const txq = netdev_get_tx_queue(dev, queue)
   walk(FN_igb_xmit_frame, p)
-  const mask = ring.count - 1
-  if (tx_unused(ring) < IGB_TX_RESERVE) {
-    dev.queue_stopped = 1
-    return NETDEV_TX_BUSY
+  const unused = tx_unused(ring)
+  if (unused <= IGB_TX_RESERVE) {
+    netif_tx_stop_queue(txq)
+    if (unused < IGB_TX_RESERVE) return NETDEV_TX_BUSY
   }
   const desc = tx_desc_at(ring, ring.tx_next_to_use)
   desc.skb = p
   desc.done = 0
-  ring.tx_next_to_use = (ring.tx_next_to_use + 1) & mask
-  if (tx_unused(ring) < IGB_TX_RESERVE) dev.queue_stopped = 1
+  ring.tx_next_to_use = (ring.tx_next_to_use + 1) & (ring.count - 1)
+  netdev_tx_sent_queue(txq, skb.len)
   if (!ring.tx_told) {
     ring.tx_told = 1
-    event_push(EV_IGB_TX, changetype<u32>(dev), 0, 0)
+    event_push(EV_IGB_TX, changetype<u32>(dev), queue, 0)
   }
   return NETDEV_TX_OK
 }
@@ -290,18 +303,27 @@ export function igb_tx_discard(dev: net_device, queue: u32): u32 {
 export function igb_clean_tx_irq(ring: igb_ring): void {
   walk(FN_igb_clean_tx_irq, 0)
   const dev = changetype<net_device>(ring.dev)
-  const stats = dev_stats(dev)
-  while (ring.tx_next_to_clean != ring.tx_next_to_use) {
-    const desc = tx_desc_at(ring, ring.tx_next_to_clean)
+  const mask = ring.count - 1
+  let at = ring.tx_next_to_clean
+  let packets: u32 = 0
+  let bytes: u32 = 0
+  for (const end = ring.tx_next_to_use; at != end; at = (at + 1) & mask) {
+    const desc = tx_desc_at(ring, at)
     if (!desc.done) break
     const skb = changetype<sk_buff>(desc.skb)
-    stats.tx_packets += 1
-    stats.tx_bytes += skb.len
-    consume_skb(skb, SKB_ENDED_TRANSMITTED)
+    packets += 1
+    bytes += skb.len
     desc.skb = 0
-    ring.tx_next_to_clean = (ring.tx_next_to_clean + 1) & (ring.count - 1)
+    consume_skb(skb, SKB_ENDED_TRANSMITTED)
   }
-  if (dev.queue_stopped && tx_unused(ring) >= ring.count >> 1) netif_wake_queue(dev)
+  if (packets == 0) return
+  ring.tx_next_to_clean = at
+  const stats = dev_stats(dev)
+  stats.tx_packets += packets
+  stats.tx_bytes += bytes
+  const txq = netdev_get_tx_queue(dev, ring.index)
+  if (netdev_tx_completed_queue(txq, bytes)) netif_schedule_queue(txq)
+  if (txq.state & QUEUE_STATE_DRV_XOFF && tx_unused(ring) >= ring.count >> 1) netif_tx_wake_queue(txq)
 }
 
 /** Has the hardware sent something that is not freed yet? */
@@ -359,25 +381,43 @@ export function igb_down(dev: net_device): void {
     ring.rx_next_to_use = 0
     ring.rx_next_to_clean = 0
     ring.rx_hw_head = 0
-    while (ring.tx_next_to_clean != ring.tx_next_to_use) {
-      const desc = tx_desc_at(ring, ring.tx_next_to_clean)
-      kfree_skb_reason(changetype<sk_buff>(desc.skb), SKB_DROP_REASON_QUEUE_PURGE, FN_igb_clean_tx_irq)
-      desc.skb = 0
-      ring.tx_next_to_clean = (ring.tx_next_to_clean + 1) & (ring.count - 1)
-    }
-    ring.tx_hw_head = ring.tx_next_to_use
+    igb_clean_tx_ring(ring)
+    netif_tx_start_queue(netdev_get_tx_queue(dev, q))
   }
-  dev.queue_stopped = 0
+}
+
+/** What the hardware did not send is lost. */
+function igb_clean_tx_ring(ring: igb_ring): void {
+  while (ring.tx_next_to_clean != ring.tx_next_to_use) {
+    const desc = tx_desc_at(ring, ring.tx_next_to_clean)
+    kfree_skb_reason(changetype<sk_buff>(desc.skb), SKB_DROP_REASON_QUEUE_PURGE, FN_igb_clean_tx_irq)
+    desc.skb = 0
+    ring.tx_next_to_clean = (ring.tx_next_to_clean + 1) & (ring.count - 1)
+  }
+  ring.tx_hw_head = ring.tx_next_to_use
+  ring.tx_told = 0
+  netdev_tx_reset_queue(netdev_get_tx_queue(changetype<net_device>(ring.dev), ring.index))
+}
+
+/** The watchdog found a queue hanging: all transmit rings begin anew (igb_tx_timeout, igb_reset_task). */
+function igb_tx_timeout(p: usize, _queue: u32): void {
+  walk(FN_igb_tx_timeout, 0)
+  const dev = changetype<net_device>(p)
+  for (let q: u32 = 0; q < igb_queues(dev); q++) {
+    igb_clean_tx_ring(igb_ring_of(dev, q))
+    netif_tx_wake_queue(netdev_get_tx_queue(dev, q))
+  }
 }
 
 /** An igb with queues of count descriptors (a power of two, 64 to 4096), down; a negative pointer: -errno. */
 export function igb_create(net: net, name: usize, mac: usize, queues: u32, count: u32): usize {
   if (queues == 0 || queues > 16 || count < 64 || count > 4096 || count & (count - 1)) return ERR_PTR(EINVAL)
-  const p = alloc_netdev(DEV_KIND_IGB, QUEUES + <usize>queues * QUEUE_SIZE, name)
+  const p = alloc_netdev_mqs(DEV_KIND_IGB, QUEUES + <usize>queues * QUEUE_SIZE, name, queues)
   if (p == 0) return ERR_PTR(ENOMEM)
   const dev = changetype<net_device>(p)
   ether_setup(dev, mac, ETH_MIN_MTU, IGB_MAX_MTU)
   dev.features = NETIF_F_SG | NETIF_F_RXCSUM | NETIF_F_GRO
+  dev.ndo_tx_timeout = igb_tx_timeout.index
   store<u32>(dev.priv, queues)
   for (let q: u32 = 0; q < queues; q++) {
     if (!ring_create(dev, q, count)) return ERR_PTR(ENOMEM)

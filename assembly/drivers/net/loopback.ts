@@ -5,6 +5,8 @@ import { net } from '../../include/net_namespace.ts'
 import {
   DEV_KIND_LOOPBACK,
   NETDEV_TX_OK,
+  IFF_NO_QUEUE,
+  IFF_XMIT_DST_RELEASE,
   NETIF_F_HW_CSUM,
   NETIF_F_SG,
   dev_stats,
@@ -55,6 +57,8 @@ export function loopback_net_init(net: net): usize {
   dev.flags = IFF_LOOPBACK
   dev.features = NETIF_F_HW_CSUM | NETIF_F_SG
   dev.tx_queue_len = 1000
+  dev.priv_flags |= IFF_NO_QUEUE
+  dev.priv_flags &= ~IFF_XMIT_DST_RELEASE // the route is that of the way in, too
   register_netdevice(net, dev)
   net.loopback_dev = p
   return p

@@ -4,9 +4,9 @@
 import { boot } from '../../lib/boot.ts'
 import { net } from '../../include/net_namespace.ts'
 import {
-  DEV_KIND_LOOPBACK,
   DEV_NAME,
-  DEV_STATE_ACTIVE,
+  IFF_NO_QUEUE,
+  IFF_XMIT_DST_RELEASE,
   NAPI_STATE_SCHED,
   NET_DEVICE_SIZE,
   __LINK_STATE_NOCARRIER,
@@ -17,19 +17,10 @@ import {
 } from '../../include/netdevice.ts'
 import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { EV_LINKWATCH, EV_NAPI, event_push } from '../../kernel/event.ts'
-import { kzalloc } from '../../lib/arena.ts'
+import { kfree, kzalloc } from '../../lib/arena.ts'
 import { EEXIST, EINVAL } from '../../uapi/errno.ts'
-import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
-import { FN_dev_deactivate } from '../../uapi/functions.ts'
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFF_UP } from '../../uapi/if.ts'
-import {
-  QDISC_NOQUEUE,
-  QDISC_PFIFO_FAST,
-  Qdisc,
-  qdisc_create,
-  qdisc_destroy,
-  qdisc_reset,
-} from '../sched/sch_generic.ts'
+import { dev_activate, dev_deactivate, netif_alloc_netdev_queues } from '../sched/dev_activate.ts'
 
 export const NO_DEVICE: net_device = changetype<net_device>(0)
 /** Room for a device's name, its 0 included. */
@@ -75,11 +66,21 @@ export function __dev_get_by_name(net: net, name: usize): net_device {
   return NO_DEVICE
 }
 
-/** A device of a kind with room for its driver's private part, not registered; 0: out of memory. */
+/** A device of a kind with room for its driver's private part and one transmit queue, not registered; 0: out of memory. */
 export function alloc_netdev(kind: u32, priv_size: usize, name: usize): usize {
+  return alloc_netdev_mqs(kind, priv_size, name, 1)
+}
+
+/** The same with several transmit queues. */
+export function alloc_netdev_mqs(kind: u32, priv_size: usize, name: usize, txqs: u32): usize {
   const p = kzalloc(NET_DEVICE_SIZE + priv_size)
   if (p == 0) return 0
   const dev = changetype<net_device>(p)
+  if (!netif_alloc_netdev_queues(dev, txqs)) {
+    kfree(p, NET_DEVICE_SIZE + priv_size)
+    return 0
+  }
+  dev.priv_flags = IFF_XMIT_DST_RELEASE
   dev.kind = kind
   dev.priv = priv_size ? p + NET_DEVICE_SIZE : 0
   for (let i: usize = 0; i < <usize>IFNAMSIZ - 1; i++) {
@@ -90,11 +91,18 @@ export function alloc_netdev(kind: u32, priv_size: usize, name: usize): usize {
   return p
 }
 
-/** Enters a device into its namespace with the next index. 0 or -EEXIST, -ENOMEM. */
+/** Length of a queue where the driver's setup says none. */
+const DEFAULT_TX_QUEUE_LEN: u32 = 1000
+
+/** Enters a device into its namespace with the next index; one whose setup left no queue has none. 0 or -EEXIST, -ENOMEM. */
 export function register_netdevice(net: net, dev: net_device): i32 {
   const p = changetype<usize>(dev)
   if (changetype<usize>(__dev_get_by_name(net, p + DEV_NAME))) return -EEXIST
   dev.nd_net = changetype<usize>(net)
+  if (dev.tx_queue_len == 0) {
+    dev.priv_flags |= IFF_NO_QUEUE
+    dev.tx_queue_len = DEFAULT_TX_QUEUE_LEN
+  }
   dev.ifindex = ++net.ifindex
   dev.state |= __LINK_STATE_PRESENT
   if (net.dev_base_head == 0) {
@@ -120,28 +128,6 @@ export function unlist_netdevice(net: net, dev: net_device): void {
       return
     }
   }
-}
-
-/** Attaches the queue of a device that is up and has carrier (dev_activate). */
-export function dev_activate(dev: net_device): void {
-  if (dev.state & __LINK_STATE_NOCARRIER || !(dev.state & __LINK_STATE_START)) return
-  if (dev.qdisc == 0) {
-    const plain = dev.kind == DEV_KIND_LOOPBACK || dev.tx_queue_len == 0
-    dev.qdisc = qdisc_create(dev, plain ? QDISC_NOQUEUE : QDISC_PFIFO_FAST)
-  }
-  dev.state |= DEV_STATE_ACTIVE
-}
-
-/** Without carrier, or down, what is sent is dropped; what waits is lost (dev_deactivate). */
-export function dev_deactivate(dev: net_device): void {
-  dev.state &= ~DEV_STATE_ACTIVE
-  if (dev.qdisc) qdisc_reset(changetype<Qdisc>(dev.qdisc), SKB_DROP_REASON_QUEUE_PURGE, FN_dev_deactivate)
-}
-
-/** Gives up the queue for good. */
-export function dev_shutdown(dev: net_device): void {
-  qdisc_destroy(dev.qdisc, SKB_DROP_REASON_QUEUE_PURGE, FN_dev_deactivate)
-  dev.qdisc = 0
 }
 
 /** IFF_* as the world sees them: with IFF_RUNNING while there is carrier (dev_get_flags). */

@@ -5,7 +5,7 @@ import { CHECKSUM_PARTIAL, sk_buff } from '../../include/skbuff.ts'
 import { csum_fold } from '../../lib/checksum.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_NOMEM } from '../../uapi/dropreason.ts'
-import { FN_validate_xmit_skb } from '../../uapi/functions.ts'
+import { FN_validate_xmit_skb, FN_validate_xmit_skb_list } from '../../uapi/functions.ts'
 import { kfree_skb_reason, skb_shinfo } from './skbuff.ts'
 import { skb_checksum, skb_linearize } from './skbuff_data.ts'
 
@@ -32,4 +32,23 @@ export function validate_xmit_skb(skb: sk_buff, dev: net_device): bool {
   if (skb.ip_summed == <u8>CHECKSUM_PARTIAL && !(dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)))
     skb_checksum_help(skb)
   return true
+}
+
+/** The same for packets linked by next: those that can be sent, NO_SKB: none. */
+export function validate_xmit_skb_list(first: sk_buff, dev: net_device): sk_buff {
+  walk(FN_validate_xmit_skb_list, changetype<usize>(first))
+  let head: usize = 0
+  let tail: usize = 0
+  for (let p = changetype<usize>(first); p;) {
+    const skb = changetype<sk_buff>(p)
+    const next = skb.next
+    skb.next = 0
+    if (validate_xmit_skb(skb, dev)) {
+      if (tail) changetype<sk_buff>(tail).next = p
+      else head = p
+      tail = p
+    }
+    p = next
+  }
+  return changetype<sk_buff>(head)
 }

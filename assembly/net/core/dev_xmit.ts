@@ -1,11 +1,15 @@
-// A packet leaves: queue or not, taps, driver. Mirrors the transmit side of net/core/dev.c and sch_direct_xmit.
-// How it is made fit for the device is in dev_validate.ts, what taps see in dev_taps.ts.
+// A packet leaves: through its qdisc, or past it. Mirrors the transmit side of net/core/dev.c.
+// How it is made fit for the device is in dev_validate.ts, what taps see in dev_taps.ts, how a qdisc sends in qdisc_run.ts.
 
-import { SLOT_NDO_START_XMIT, boot, slot_get } from '../../lib/boot.ts'
-import { net } from '../../include/net_namespace.ts'
+import { boot } from '../../lib/boot.ts'
 import {
-  DEV_KIND_LOOPBACK,
-  DEV_STATE_ACTIVE,
+  netdev_get_tx_queue,
+  netdev_queue,
+  netif_xmit_frozen_or_stopped,
+  netif_xmit_stopped,
+} from '../../include/netdev_queue.ts'
+import {
+  IFF_XMIT_DST_RELEASE,
   NETDEV_TX_BUSY,
   NET_XMIT_CN,
   NET_XMIT_DROP,
@@ -16,115 +20,72 @@ import {
   netif_carrier_ok,
   netif_running,
 } from '../../include/netdevice.ts'
-import { sk_buff } from '../../include/skbuff.ts'
-import { NET_TX_SOFTIRQ } from '../../include/softnet.ts'
-import { EV_SOFTIRQ, event_push } from '../../kernel/event.ts'
-import { COST_TX, charge } from '../../kernel/cost.ts'
+import { Qdisc, TCQ_F_CAN_BYPASS, TCQ_F_NOQUEUE, __QDISC_STATE_RUNNING, qdisc_cb } from '../../include/sch_generic.ts'
+import { SKB_SHINFO, sk_buff } from '../../include/skbuff.ts'
+import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_DEV_READY,
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_QDISC_DROP,
+  SKB_DROP_REASON_RECURSION_LIMIT,
 } from '../../uapi/dropreason.ts'
-import { ENETDOWN, ENOBUFS } from '../../uapi/errno.ts'
+import { ENETDOWN, ENOBUFS, ENOMEM } from '../../uapi/errno.ts'
 import {
   FN___dev_direct_xmit,
   FN___dev_queue_xmit,
-  FN___qdisc_run,
   FN_dev_direct_xmit,
-  FN_dev_hard_start_xmit,
-  FN_net_tx_action,
-  FN_netdev_core_pick_tx,
-  FN_sch_direct_xmit,
-  FN_validate_xmit_skb_list,
+  FN_dev_qdisc_enqueue,
 } from '../../uapi/functions.ts'
+import { IPPROTO_TCP } from '../../uapi/socket.ts'
+import { qdisc_bstats_update, qdisc_enqueue } from '../sched/sch_generic.ts'
+import { netdev_core_pick_tx } from './dev_pick_tx.ts'
+import { dev_hard_start_xmit, netdev_start_xmit } from './dev_start_xmit.ts'
+import { validate_xmit_skb_list } from './dev_validate.ts'
+import { __qdisc_run, qdisc_run, sch_direct_xmit } from './qdisc_run.ts'
 import {
-  QDISC_NOQUEUE,
-  Qdisc,
-  __QDISC_STATE_SCHED,
-  dev_requeue_skb,
-  qdisc_dequeue,
-  qdisc_enqueue,
-  qdisc_may_bypass,
-} from '../sched/sch_generic.ts'
-import { kfree_skb_reason, skb_dst_drop, skb_dst_force, skb_reset_mac_header } from './skbuff.ts'
-import { dev_queue_xmit_nit } from './dev_taps.ts'
-import { validate_xmit_skb } from './dev_validate.ts'
+  kfree_skb_list_reason,
+  kfree_skb_reason,
+  skb_dst_drop,
+  skb_dst_force,
+  skb_reset_mac_header,
+  skb_shinfo,
+  skb_transport_header,
+} from './skbuff.ts'
 
-/** Bytes of queue that one run of a qdisc sends (dev_tx_weight). */
-const QDISC_WEIGHT: u32 = 64
+/** Devices one above the other through which a packet may go (XMIT_RECURSION_LIMIT). */
+const XMIT_RECURSION_LIMIT: u32 = 8
+const UDP_HEADER: u32 = 8
 
-/** Hands a packet to the driver; answers NETDEV_TX_* or NET_XMIT_*. Unless dev_xmit_complete the skb is still the caller's. */
-function netdev_start_xmit(skb: sk_buff, dev: net_device): i32 {
-  charge(COST_TX, skb.len)
-  return call_indirect<i32>(slot_get(SLOT_NDO_START_XMIT + dev.kind), changetype<usize>(skb), changetype<usize>(dev))
+/** Bytes of a packet that the device will cut into segments: each has headers of its own (qdisc_pkt_len_init). */
+function gso_pkt_len(skb: sk_buff): u32 {
+  const shinfo = skb_shinfo(skb)
+  if (shinfo.gso_size == 0 || shinfo.gso_segs < 2) return skb.len
+  const transport = skb_transport_header(skb)
+  const tcp = load<u8>(skb.head + skb.network_header, 9) == <u8>IPPROTO_TCP
+  const header = tcp ? ((<u32>load<u8>(transport, 12)) >> 4) << 2 : UDP_HEADER
+  return skb.len + (<u32>(transport - skb.data) + header) * (<u32>shinfo.gso_segs - 1)
 }
 
-/** Taps, then the driver; answers as netdev_start_xmit. */
-export function dev_hard_start_xmit(skb: sk_buff, dev: net_device): i32 {
-  walk(FN_dev_hard_start_xmit, changetype<usize>(skb))
-  if (changetype<net>(dev.nd_net).ptype_all | dev.ptype_all) dev_queue_xmit_nit(skb, dev)
-  return netdev_start_xmit(skb, dev)
-}
-
-/** Hands a packet to the driver, back into the queue if it would not take it. True: the queue may go on. */
-function sch_direct_xmit(skb: sk_buff, q: Qdisc, dev: net_device, validate: bool): bool {
-  walk(FN_sch_direct_xmit, changetype<usize>(skb))
-  if (validate) {
-    walk(FN_validate_xmit_skb_list, changetype<usize>(skb))
-    if (!validate_xmit_skb(skb, dev)) return true
+/** Through the qdisc; one with nothing in it is passed by where its kind allows. */
+function __dev_xmit_skb(skb: sk_buff, q: Qdisc, dev: net_device, txq: netdev_queue): i32 {
+  const cb = qdisc_cb(skb)
+  cb.pkt_len = skb.skb_flags & SKB_SHINFO ? gso_pkt_len(skb) : skb.len
+  if (q.flags & TCQ_F_CAN_BYPASS && !(q.qlen | (q.state & __QDISC_STATE_RUNNING))) {
+    q.state |= __QDISC_STATE_RUNNING
+    qdisc_bstats_update(q, skb)
+    if (sch_direct_xmit(skb, q, dev, txq, true) && q.qlen) __qdisc_run(q)
+    q.state &= ~__QDISC_STATE_RUNNING
+    return NET_XMIT_SUCCESS
   }
-  if (dev.queue_stopped) {
-    dev_requeue_skb(q, skb)
-    return false
-  }
-  const len = skb.len
-  if (!dev_xmit_complete(dev_hard_start_xmit(skb, dev))) {
-    dev_requeue_skb(q, skb)
-    return false
-  }
-  q.bytes += len
-  q.packets += 1
-  return true
-}
-
-/** Sends what waits, up to the weight; the rest goes on in NET_TX (__qdisc_run). */
-export function __qdisc_run(q: Qdisc, dev: net_device): void {
-  walk(FN___qdisc_run, 0)
-  let quota = QDISC_WEIGHT
-  while (!dev.queue_stopped) {
-    const skb = qdisc_dequeue(q)
-    if (changetype<usize>(skb) == 0) return
-    if (!sch_direct_xmit(skb, q, dev, true)) return
-    if (--quota == 0) {
-      __netif_schedule(dev)
-      return
-    }
-  }
-}
-
-/** Asks for another run of the device's queue in NET_TX. */
-export function __netif_schedule(dev: net_device): void {
-  const q = changetype<Qdisc>(dev.qdisc)
-  if (dev.qdisc == 0 || q.state & __QDISC_STATE_SCHED) return
-  q.state |= __QDISC_STATE_SCHED
-  event_push(EV_SOFTIRQ, NET_TX_SOFTIRQ, boot.cpu, changetype<u32>(dev))
-}
-
-/** NET_TX for one device that was scheduled. */
-export function net_tx_action(dev: net_device): void {
-  walk(FN_net_tx_action, 0)
-  if (dev.qdisc == 0) return
-  const q = changetype<Qdisc>(dev.qdisc)
-  q.state &= ~__QDISC_STATE_SCHED
-  __qdisc_run(q, dev)
-}
-
-/** The driver has room again. */
-export function netif_wake_queue(dev: net_device): void {
-  if (!dev.queue_stopped) return
-  dev.queue_stopped = 0
-  __netif_schedule(dev)
+  walk(FN_dev_qdisc_enqueue, changetype<usize>(skb))
+  cb.drop_reason = SKB_DROP_REASON_QDISC_DROP
+  const rc = qdisc_enqueue(skb, q)
+  const lost = boot.to_free
+  boot.to_free = 0
+  qdisc_run(q)
+  if (lost) kfree_skb_list_reason(lost, qdisc_cb(changetype<sk_buff>(lost)).drop_reason, FN___dev_queue_xmit)
+  return rc
 }
 
 /**
@@ -137,45 +98,36 @@ export function dev_queue_xmit(skb: sk_buff): i32 {
   walk(FN___dev_queue_xmit, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
   skb_reset_mac_header(skb)
-  if (dev.kind == DEV_KIND_LOOPBACK)
-    skb_dst_force(skb) // loopback keeps the route: it is that of the way in, too
-  else skb_dst_drop(skb)
-  walk(FN_netdev_core_pick_tx, changetype<usize>(skb))
-  if (!(dev.state & DEV_STATE_ACTIVE)) return noop_enqueue(skb, dev)
-
-  const q = changetype<Qdisc>(dev.qdisc)
-  if (q.kind == QDISC_NOQUEUE) return xmit_noqueue(skb, dev)
-  if (qdisc_may_bypass(q) && !dev.queue_stopped) {
-    sch_direct_xmit(skb, q, dev, true)
-    if (q.qlen) __qdisc_run(q, dev)
-    return NET_XMIT_SUCCESS
-  }
-  if (!qdisc_enqueue(q, skb)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP, FN___dev_queue_xmit)
-    return NET_XMIT_DROP
-  }
-  __qdisc_run(q, dev)
-  return NET_XMIT_SUCCESS
+  if (dev.priv_flags & IFF_XMIT_DST_RELEASE) skb_dst_drop(skb)
+  else skb_dst_force(skb)
+  const txq = netdev_core_pick_tx(dev, skb)
+  const q = changetype<Qdisc>(txq.qdisc)
+  return q.flags & TCQ_F_NOQUEUE ? xmit_noqueue(skb, dev, txq) : __dev_xmit_skb(skb, q, dev, txq)
 }
 
-/** A device that is down or has no carrier has the noop qdisc: it takes packets and drops them. */
-function noop_enqueue(skb: sk_buff, dev: net_device): i32 {
-  dev_stats(dev).tx_dropped += 1
-  kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP, FN___dev_queue_xmit)
-  return NET_XMIT_CN // which senders do not count as an error
-}
-
-/** A device without a queue, such as loopback: straight to the driver. */
-function xmit_noqueue(skb: sk_buff, dev: net_device): i32 {
-  if (!netif_running(dev)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY, FN___dev_queue_xmit)
-    return -ENETDOWN
+/** A device without a queue, such as loopback: straight to the driver, which may send by another device. */
+function xmit_noqueue(skb: sk_buff, dev: net_device, txq: netdev_queue): i32 {
+  let reason = SKB_DROP_REASON_DEV_READY
+  let lost = changetype<usize>(skb)
+  if (netif_running(dev)) {
+    const sd = changetype<softnet_data>(boot.softnet + <usize>boot.cpu * SOFTNET_SIZE)
+    reason = SKB_DROP_REASON_RECURSION_LIMIT
+    if (sd.recursion <= XMIT_RECURSION_LIMIT) {
+      const list = validate_xmit_skb_list(skb, dev)
+      if (changetype<usize>(list) == 0) return -ENOMEM
+      reason = SKB_DROP_REASON_NOT_SPECIFIED
+      lost = changetype<usize>(list)
+      if (!netif_xmit_stopped(txq)) {
+        sd.recursion += 1
+        const rc = dev_hard_start_xmit(list, dev, txq)
+        sd.recursion -= 1
+        if (dev_xmit_complete(rc)) return rc
+        lost = boot.tx_rest
+      }
+    }
   }
-  if (!validate_xmit_skb(skb, dev)) return -ENETDOWN
-  const rc = dev_hard_start_xmit(skb, dev)
-  if (dev_xmit_complete(rc)) return rc
   dev_stats(dev).tx_dropped += 1
-  kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_queue_xmit)
+  kfree_skb_list_reason(lost, reason, FN___dev_queue_xmit)
   return -ENETDOWN
 }
 
@@ -183,21 +135,25 @@ function xmit_noqueue(skb: sk_buff, dev: net_device): i32 {
  * Sends a packet past queue and taps (PACKET_QDISC_BYPASS). The skb is gone in any case: what the driver has no room for
  * is lost. Answers 0, NET_XMIT_* or NETDEV_TX_BUSY.
  */
-export function dev_direct_xmit(skb: sk_buff): i32 {
-  walk(FN_dev_direct_xmit, changetype<usize>(skb))
-  walk(FN___dev_direct_xmit, changetype<usize>(skb))
-  const dev = changetype<net_device>(skb.dev)
-  skb_reset_mac_header(skb)
+export function dev_direct_xmit(first: sk_buff): i32 {
+  walk(FN_dev_direct_xmit, changetype<usize>(first))
+  walk(FN___dev_direct_xmit, changetype<usize>(first))
+  const dev = changetype<net_device>(first.dev)
+  skb_reset_mac_header(first)
   if (!netif_running(dev) || !netif_carrier_ok(dev)) {
     dev_stats(dev).tx_dropped += 1
-    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_direct_xmit)
+    kfree_skb_reason(first, SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_direct_xmit)
     return NET_XMIT_DROP
   }
-  if (!validate_xmit_skb(skb, dev)) {
+  const skb = validate_xmit_skb_list(first, dev)
+  // A packet in segments does not fit in here (dev_direct_xmit takes one).
+  if (changetype<usize>(skb) == 0 || skb.next) {
     dev_stats(dev).tx_dropped += 1
+    kfree_skb_list_reason(changetype<usize>(skb), SKB_DROP_REASON_NOT_SPECIFIED, FN___dev_direct_xmit)
     return NET_XMIT_DROP
   }
-  const rc = dev.queue_stopped ? NETDEV_TX_BUSY : netdev_start_xmit(skb, dev)
+  const txq = netdev_get_tx_queue(dev, dev.num_tx_queues > skb.queue_mapping ? skb.queue_mapping : 0)
+  const rc = netif_xmit_frozen_or_stopped(txq) ? NETDEV_TX_BUSY : netdev_start_xmit(skb, dev, txq)
   if (!dev_xmit_complete(rc)) kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_dev_direct_xmit)
   return rc
 }

@@ -26,6 +26,7 @@ export function setup_net(): usize {
   owner.rt_genid = 1
   owner.next = boot.net_list
   boot.net_list = p
+  if (boot.init_net == 0) boot.init_net = p
   return p
 }
 

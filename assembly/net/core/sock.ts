@@ -456,12 +456,14 @@ export function sock_dequeue_err_skb(sk: sock): sk_buff {
 /** The next packet needs a new route. */
 export function sk_dst_reset(sk: sock): void {
   dst_release(sk.sk_dst_cache)
+  sk.sk_tx_queue_mapping = 0
   sk.sk_dst_cache = 0
 }
 
 /** Keeps a route for the next packets; takes over the caller's reference. */
 export function sk_dst_set(sk: sock, dst: usize): void {
   dst_release(sk.sk_dst_cache)
+  sk.sk_tx_queue_mapping = 0
   sk.sk_dst_cache = dst
 }
 

@@ -42,7 +42,7 @@ import {
 } from '../../uapi/rtnetlink.ts'
 import { __dev_get_by_name } from '../core/dev.ts'
 import { skb_network_offset } from '../core/skbuff.ts'
-import { dissect, dissected } from './fib_rules/dissect.ts'
+import { dissect, dissected } from '../core/flow_dissector.ts'
 import { __fib_lookup } from './fib_rules/match.ts'
 import { fib_table_lookup } from './fib_trie/lookup.ts'
 import { NO_TABLE, fib_get_table, fib_new_table, fib_unmerge } from './fib_trie/tables.ts'

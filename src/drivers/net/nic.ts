@@ -156,7 +156,7 @@ function serialize(nic: NicState, taken: Uint8Array<ArrayBuffer>, now: number, r
  */
 export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deliver): void {
   const { machine, namespace, device, nic } = at
-  if (nic.txWaiting) return
+  if (nic.txWaiting[queue] || nic.stall) return
   const { core } = machine
   const now = Math.max(machine.now, machine.charged ? core.now : 0)
   if (nic.peer.kind === 'sink') {
@@ -168,7 +168,7 @@ export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deli
   let sent = false
   for (;;) {
     if (nic.wireFree - now > bufferTime) {
-      nic.txWaiting = true
+      nic.txWaiting[queue] = true
       const when = nic.wireFree - bufferTime / 2
       pushEvent(machine.simulation.state.clock, when, 'tx', machine.id, device.ifindex, [queue, namespace.id])
       break
@@ -186,6 +186,12 @@ export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deli
 
 /** The event 'tx': the packet buffer has room again. */
 export function transmitMore(at: NicAt, queue: number, rateOf: RateOf, deliver: Deliver): void {
-  at.nic.txWaiting = false
+  at.nic.txWaiting[queue] = false
   transmit(at, queue, rateOf, deliver)
+}
+
+/** It hangs, or takes from its transmit rings again. */
+export function setStall(at: NicAt, on: boolean, rateOf: RateOf, deliver: Deliver): void {
+  at.nic.stall = on
+  if (!on) at.nic.rings.forEach((_, queue) => transmit(at, queue, rateOf, deliver))
 }

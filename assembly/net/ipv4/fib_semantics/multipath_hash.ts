@@ -19,7 +19,7 @@ import {
 } from '../../../uapi/sysctl.ts'
 import { skb_network_offset } from '../../core/skbuff.ts'
 import { skb_copy_bits } from '../../core/skbuff_data.ts'
-import { dissect, dissected } from '../fib_rules/dissect.ts'
+import { dissect, dissected } from '../../core/flow_dissector.ts'
 
 /** fib_multipath_hash_fields */
 const FIELD_SRC_IP: u32 = 1

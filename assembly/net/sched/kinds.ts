@@ -1,0 +1,19 @@
+// All kinds of qdiscs, entered into the table by which they are called (pktsched_init).
+
+import { boot } from '../../lib/boot.ts'
+import { kzalloc } from '../../lib/arena.ts'
+import { QDISC_OPS_SIZE } from '../../include/sch_generic.ts'
+import { QDISC_MAX, QDISC_PFIFO_FAST } from '../../uapi/pkt_sched.ts'
+import { mq_register } from './sch_mq.ts'
+import { pfifo_fast_register } from './pfifo_fast.ts'
+import { sch_generic_init } from './sch_generic.ts'
+
+/** Once, at boot. False: out of memory. */
+export function pktsched_init(): bool {
+  boot.qdisc_ops = kzalloc(<usize>QDISC_MAX * QDISC_OPS_SIZE)
+  if (boot.qdisc_ops == 0) return false
+  boot.default_qdisc = QDISC_PFIFO_FAST
+  pfifo_fast_register()
+  mq_register()
+  return sch_generic_init()
+}
