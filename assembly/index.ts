@@ -221,6 +221,7 @@ import {
   sys_sendmsg,
   sys_setsockopt,
   sys_shutdown,
+  sys_sndtimeo,
   sys_socket,
 } from './net/socket.ts'
 import { inet_rtm_deladdr, inet_rtm_newaddr } from './net/ipv4/devinet/ifa.ts'
@@ -455,6 +456,7 @@ export {
   sys_sendmsg,
   sys_setsockopt,
   sys_shutdown,
+  sys_sndtimeo,
   sys_socket,
   // net/ipv4/devinet/ifa
   inet_rtm_deladdr,

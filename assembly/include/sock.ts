@@ -198,7 +198,7 @@ export class sock {
   reader_len: u32
   /** Route of packets that come from the peer (rtable), counted; 0: none. */
   sk_rx_dst: usize
-  /** SOCK_NOSPACE: someone waits until there is room to send; SOCK_WATCHED. */
+  /** SOCK_NOSPACE, SOCK_WATCHED, SOCKWQ_ASYNC_NOSPACE */
   sk_socket_flags: u32
   sk_busy_poll: u32
   /** PROT_*: whose functions serve it. */
@@ -224,9 +224,11 @@ export const PROT_RAW: u32 = 3
 export const PROT_PING: u32 = 4
 export const PROT_PACKET: u32 = 5
 
-/** sk_socket_flags */
+/** sk_socket_flags: a send found no room, once; */
 export const SOCK_NOSPACE: u32 = 1
-/** Someone wants every edge: each packet that was sent and is freed is one (epoll). */
+/** someone waits until there is room to send; */
+export const SOCKWQ_ASYNC_NOSPACE: u32 = 4
+/** someone wants every edge: each packet that was sent and is freed is one (epoll). */
 export const SOCK_WATCHED: u32 = 2
 
 /** Flags of sk_flags that are netpath's places for one-bit fields. */

@@ -19,7 +19,7 @@ import {
 } from '../include/sock.ts'
 import { COST_SYSCALL, charge } from '../kernel/cost.ts'
 import { walk } from '../trace/trace.ts'
-import { EAFNOSUPPORT, EBADF, EINVAL, ENOTCONN, EOPNOTSUPP } from '../uapi/errno.ts'
+import { EAFNOSUPPORT, EBADF, EINVAL, ENOTCONN, EOPNOTSUPP, ERESTART } from '../uapi/errno.ts'
 import {
   FN___sock_release,
   FN___sys_bind,
@@ -70,6 +70,7 @@ import {
 } from '../uapi/socket.ts'
 import { datagram_poll } from './core/datagram.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
+import { send_waits } from './core/sock_wmem.ts'
 import { sock_getsockopt } from './core/sock_getsockopt.ts'
 import { sock_setsockopt } from './core/sock_options.ts'
 import { MAX_SCHEDULE_TIMEOUT } from './core/sock_times.ts'
@@ -167,14 +168,18 @@ export function sys_connect(handle: u32, addr: usize, addrlen: u32): i32 {
   return is_packet(sk) ? -EOPNOTSUPP : inet_dgram_connect(sk, addr, addrlen)
 }
 
-/** Sends the message at msg (a msghdr). The length, or -errno. */
+/**
+ * Sends the message at msg (a msghdr). The length, or -errno; without MSG_DONTWAIT -ERESTART when it should wait for room in
+ * the send buffer: nothing was counted, and an event follows.
+ */
 export function sys_sendmsg(handle: u32, msg: usize, flags: u32): i32 {
   const sk = begin(handle, FN___x64_sys_sendto, FN___sys_sendto)
   if (bad(sk)) return -EBADF
   const m = changetype<msghdr>(msg)
   if (m.msg_namelen > SOCKADDR_STORAGE) return -EINVAL
   if (m.msg_name) walk(FN_move_addr_to_kernel, 0)
-  return is_packet(sk) ? packet_sendmsg(sk, m) : inet_sendmsg(sk, m, flags)
+  const answer = is_packet(sk) ? packet_sendmsg(sk, m) : inet_sendmsg(sk, m, flags)
+  return send_waits(answer, flags) && sk.sk_wmem_alloc >= sk.sk_sndbuf ? -ERESTART : answer
 }
 
 /**
@@ -305,11 +310,21 @@ export function sys_watch(handle: u32, on: u32): i32 {
   return 0
 }
 
+/** Ticks as ns, -1: for ever. */
+function wait_ns(ticks: u64): f64 {
+  return ticks == MAX_SCHEDULE_TIMEOUT ? -1 : <f64>ticks * <f64>boot.tick_ns
+}
+
 /** How long a reader waits (SO_RCVTIMEO), in ns; -1: for ever. */
 export function sys_rcvtimeo(handle: u32): f64 {
   const sk = sockfd_lookup(handle)
-  if (bad(sk) || sk.sk_rcvtimeo == MAX_SCHEDULE_TIMEOUT) return -1
-  return <f64>sk.sk_rcvtimeo * <f64>boot.tick_ns
+  return bad(sk) ? -1 : wait_ns(sk.sk_rcvtimeo)
+}
+
+/** The same of a sender (SO_SNDTIMEO). */
+export function sys_sndtimeo(handle: u32): f64 {
+  const sk = sockfd_lookup(handle)
+  return bad(sk) ? -1 : wait_ns(sk.sk_sndtimeo)
 }
 
 /** EPOLL* bits of what can be done without waiting, 0 for a closed handle. From now on changes bring an event again. */

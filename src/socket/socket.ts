@@ -80,6 +80,9 @@ function protocolOf(type: SocketType, protocol: number | string | undefined): nu
   return integer(number, 0, 65535, 'protocol', 'socket')
 }
 
+const bytesOf = (data: Uint8Array | string): Uint8Array =>
+  typeof data === 'string' ? new TextEncoder().encode(data) : data
+
 /** What a type of socket is called: packet sockets by a link address. */
 export type NameOf<Type extends SocketType> = Type extends 'packet' | 'packet-dgram' ? LinkName : Endpoint
 
@@ -159,9 +162,36 @@ export class Socket<Name extends calls.SocketName = calls.SocketName> {
 
   /** Sends a datagram; answers how many bytes were taken. EAGAIN, EMSGSIZE, EDESTADDRREQ, ENETUNREACH ... */
   send(data: Uint8Array | string, options: SendOptions = {}): number {
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
-    const { to, flags = [], cmsg } = options
-    return calls.sendmsg(this.at, bytes, to === undefined ? undefined : this.#address(to, 'sendmsg'), flags, cmsg)
+    return this.#send(bytesOf(data), options, false)
+  }
+
+  #send(bytes: Uint8Array, { to, flags = [], cmsg }: SendOptions, waits: boolean): number {
+    const address = to === undefined ? undefined : this.#address(to, 'sendmsg')
+    return calls.sendmsg(this.at, bytes, address, flags, cmsg, waits)
+  }
+
+  /**
+   * Sends as a call that blocks would: while the send buffer is full it waits, at most SO_SNDTIMEO of virtual time. EAGAIN: the
+   * time is over; EBADF: the socket was closed meanwhile; what send throws; the signal's reason.
+   */
+  async sendWhenRoom(data: Uint8Array | string, options: SendOptions & WaitOptions = {}): Promise<number> {
+    const { signal, timeout, flags = [] } = options
+    const bytes = bytesOf(data)
+    const limit = timeout === undefined ? calls.sendTimeout(this.at) : parseTime(timeout, 'sendmsg')
+    const until = limit < 0 ? Infinity : this.#machine.now + limit
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.#closed) throw systemError('EBADF', 'sendmsg')
+      const waits = this.#machine.now < until && !flags.includes('MSG_DONTWAIT')
+      try {
+        return this.#send(bytes, options, waits)
+      } catch (error) {
+        if (!isSystemError(error) || error.code !== 'ERESTART') throw error
+      }
+      // Asked, it tells of the next change.
+      this.poll()
+      await sleep(this.#machine, until, signal, (wake) => this.#hang(wake))
+    }
   }
 
   /** The next datagram, undefined: none waits. Throws the error that waits on the socket (ECONNREFUSED ...). */

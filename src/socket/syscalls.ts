@@ -143,16 +143,17 @@ export function connect({ machine, handle }: SocketAt, address: Address | null):
   })
 }
 
-/** Sends; answers how many bytes were taken. EMSGSIZE, EDESTADDRREQ, ENETUNREACH, EACCES, ENOBUFS, EAGAIN, EPIPE. */
+/** Sends; answers how many bytes were taken. ERESTART when waits says so and there is no room. EMSGSIZE, EDESTADDRREQ, ENETUNREACH, EACCES, ENOBUFS, EAGAIN, EPIPE. */
 export function sendmsg(
   at: SocketAt,
   data: Uint8Array,
   to: Address | undefined,
   flags: readonly string[],
   cmsg: SendCmsg | Uint8Array | undefined,
+  waits = false,
 ): number {
   const { machine, handle } = at
-  const bits = flagBits(flags, 'sendmsg') | MSG_DONTWAIT
+  const bits = flagBits(flags, 'sendmsg') | (waits ? 0 : MSG_DONTWAIT)
   const control = cmsg instanceof Uint8Array ? cmsg : cmsg && encodeCmsg(cmsg, indexOf(at, 'sendmsg'))
   if (control && control.length > CONTROL_ROOM) throw invalid('sendmsg', 'the control messages are too long')
   return inProcess(machine, () => {
@@ -277,4 +278,9 @@ export function poll({ machine, handle }: SocketAt): number {
 /** SO_RCVTIMEO in ns, -1: for ever. */
 export function receiveTimeout({ machine, handle }: SocketAt): number {
   return machine.core.exports.sys_rcvtimeo(handle)
+}
+
+/** SO_SNDTIMEO in ns, -1: for ever. */
+export function sendTimeout({ machine, handle }: SocketAt): number {
+  return machine.core.exports.sys_sndtimeo(handle)
 }

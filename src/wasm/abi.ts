@@ -115,6 +115,8 @@ export interface CoreExports {
   sys_poll(handle: number): number
   /** SO_RCVTIMEO in ns, -1: for ever. */
   sys_rcvtimeo(handle: number): number
+  /** SO_SNDTIMEO in ns, -1: for ever. */
+  sys_sndtimeo(handle: number): number
   sys_watch(handle: number, on: number): number
   sys_woken(handle: number): number
   sys_recv_batch(handle: number, out: Ptr, max: number, bytes: number): number

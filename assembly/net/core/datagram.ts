@@ -4,7 +4,7 @@ import { SKB_ENDED_DELIVERED, SKB_PEEKED, sk_buff } from '../../include/skbuff.t
 import {
   RCV_SHUTDOWN,
   SHUTDOWN_MASK,
-  SOCK_NOSPACE,
+  SOCKWQ_ASYNC_NOSPACE,
   SOCK_READY_QUEUED,
   SOCK_SELECT_ERRQUEUE,
   sock,
@@ -38,7 +38,8 @@ import {
 } from '../../uapi/socket.ts'
 import { NO_SKB, __skb_unlink, consume_skb, skb_get } from './skbuff.ts'
 import { __skb_checksum_complete, skb_copy_and_csum_bits, skb_copy_bits } from './skbuff_data.ts'
-import { sk_receive_queue, sock_error, sock_writeable } from './sock.ts'
+import { sk_receive_queue, sock_error } from './sock.ts'
+import { sock_writeable } from './sock_wmem.ts'
 
 /** Where a reader stands who looks without taking (SO_PEEK_OFF). */
 export function sk_peek_offset(sk: sock, flags: u32): i32 {
@@ -148,6 +149,6 @@ export function datagram_poll(sk: sock): u32 {
   if (sk.sk_shutdown == <u8>SHUTDOWN_MASK) mask |= EPOLLHUP
   if (sk.rq_len) mask |= EPOLLIN | EPOLLRDNORM
   if (sock_writeable(sk)) mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND
-  else sk.sk_socket_flags |= SOCK_NOSPACE
+  else sk.sk_socket_flags |= SOCKWQ_ASYNC_NOSPACE
   return mask
 }

@@ -1,5 +1,5 @@
-// Sockets as objects: birth, handles, references, memory that they are charged for, wake-ups. Mirrors net/core/sock.c.
-// Options: sock_options.ts. A socket lives until its handle is closed and the last packet that it sent is freed.
+// Sockets as objects: birth, handles, references, what waits for their readers, wake-ups. Mirrors net/core/sock.c.
+// What they send: sock_wmem.ts; options: sock_options.ts. A socket lives until its handle is closed and the last packet that it sent is freed.
 
 import { CACHE_SOCK, boot } from '../../lib/boot.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
@@ -10,11 +10,9 @@ import {
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SOCK_DEAD,
-  SOCK_NOSPACE,
   SOCK_READY_ALL,
   SOCK_READY_ERR,
   SOCK_READY_IN,
-  SOCK_READY_OUT,
   SOCK_READY_QUEUED,
   SOCK_RXQ_OVFL,
   SOCK_SIZE,
@@ -22,15 +20,14 @@ import {
   sock,
   sock_exterr_skb,
 } from '../../include/sock.ts'
-import { SKB_BORN_SENT, SKB_CB, sk_buff, sk_buff_head } from '../../include/skbuff.ts'
+import { SKB_CB, sk_buff, sk_buff_head } from '../../include/skbuff.ts'
 import { EV_SOCK, event_push } from '../../kernel/event.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
-import { ERR_PTR } from '../../lib/err.ts'
 import { get_random_u32 } from '../../lib/random.ts'
 import { kmem_cache_create, kmem_cache_free, kmem_cache_zalloc } from '../../lib/slab.ts'
 import { walk, walk_all } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_QUEUE_PURGE, SKB_DROP_REASON_SOCKET_RCVBUFF } from '../../uapi/dropreason.ts'
-import { EAGAIN, ENOBUFS, ENOMEM, EPIPE } from '../../uapi/errno.ts'
+import { ENOMEM } from '../../uapi/errno.ts'
 import {
   FN___sk_free,
   FN___sk_mem_schedule,
@@ -41,15 +38,12 @@ import {
   FN_sk_dst_check,
   FN_sk_error_report,
   FN_sk_filter_trim_cap,
-  FN_sock_alloc_send_pskb,
   FN_sock_def_error_report,
   FN_sock_def_readable,
-  FN_sock_def_write_space,
   FN_sock_init_data,
   FN_sock_queue_err_skb,
   FN_sock_queue_rcv_skb_reason,
   FN_sock_rfree,
-  FN_sock_wfree,
 } from '../../uapi/functions.ts'
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
 import { SYSCTL_CORE_OPTMEM_MAX, SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
@@ -61,8 +55,6 @@ import {
   __skb_dequeue,
   __skb_queue_purge_reason,
   __skb_queue_tail,
-  alloc_skb,
-  alloc_truesize,
   skb_dst_drop,
   skb_dst_force,
   skb_orphan,
@@ -196,7 +188,7 @@ export function sk_alloc(net: net, family: u32, type: u32, protocol: u32): sock 
 }
 
 /** Frees the socket once nobody refers to it and nothing that it sent is under way. */
-function sk_free(sk: sock): void {
+export function __sk_free(sk: sock): void {
   if (sk.sk_refcnt || sk.sk_wmem_alloc) return
   walk(FN___sk_free, 0)
   walk(FN_sk_destruct, 0)
@@ -218,7 +210,7 @@ export function sock_hold(sk: sock): void {
 /** Gives up a reference. */
 export function sock_put(sk: sock): void {
   sk.sk_refcnt -= 1
-  if (sk.sk_refcnt == 0) sk_free(sk)
+  if (sk.sk_refcnt == 0) __sk_free(sk)
 }
 
 /** Takes the pending error: -errno or 0. */
@@ -250,29 +242,6 @@ export function sk_error_report(sk: sock): void {
   sock_wake(sk, SOCK_READY_ERR)
 }
 
-/** Less than half of the send buffer is in use, by Linux's count, which begins at 1. */
-export function sock_writeable(sk: sock): bool {
-  return sk.sk_wmem_alloc + 1 < sk.sk_sndbuf >> 1
-}
-
-/** There is room to send again, if someone waits for it. */
-export function sock_def_write_space(sk: sock): void {
-  walk(FN_sock_def_write_space, 0)
-  if (sk.sk_socket_flags == 0 || !sock_writeable(sk)) return
-  sk.sk_socket_flags &= ~SOCK_NOSPACE
-  sock_wake(sk, SOCK_READY_OUT)
-}
-
-/** Destructor of a packet that was sent: its socket may send more. */
-export function sock_wfree(p: usize): void {
-  const skb = changetype<sk_buff>(p)
-  walk(FN_sock_wfree, p)
-  const sk = changetype<sock>(skb.sk)
-  sk.sk_wmem_alloc -= <i32>skb.truesize
-  if (sk.sk_refcnt == 0) sk_free(sk)
-  else if (sk.sk_socket_flags) sock_def_write_space(sk)
-}
-
 /** Destructor of a packet in a receive queue. */
 export function sock_rfree(p: usize): void {
   const skb = changetype<sk_buff>(p)
@@ -286,14 +255,6 @@ export function sock_rfree(p: usize): void {
 function sock_rmem_free(p: usize): void {
   const skb = changetype<sk_buff>(p)
   changetype<sock>(skb.sk).sk_rmem_alloc -= <i32>skb.truesize
-}
-
-/** The socket is charged for a packet that it sends, until it is freed. */
-export function skb_set_owner_w(skb: sk_buff, sk: sock): void {
-  if (skb.destructor) skb_orphan(skb)
-  skb.sk = changetype<usize>(sk)
-  skb.destructor = sock_wfree.index
-  sk.sk_wmem_alloc += <i32>skb.truesize
 }
 
 /** The socket is charged for a packet that waits for its reader. */
@@ -340,40 +301,6 @@ export function sock_kfree_s(sk: sock, p: usize, size: usize, charge: u32): void
   if (p == 0) return
   kfree(p, size)
   sk.sk_omem_alloc -= charge
-}
-
-/** A packet of up to size bytes behind headroom that the socket is charged for. NO_SKB: no room in its buffer, or no memory. */
-export function sock_wmalloc(sk: sock, size: u32, headroom: u32, force: bool): sk_buff {
-  if (!force && sk.sk_wmem_alloc >= sk.sk_sndbuf) return NO_SKB
-  const skb = alloc_skb(size, headroom, sk.net, SKB_BORN_SENT)
-  if (changetype<usize>(skb)) skb_set_owner_w(skb, sk)
-  return skb
-}
-
-/**
- * The same for a system call: a pending error comes first, then a socket that is shut down for sending.
- * An sk_buff or ERR_PTR: -EAGAIN says that the send buffer is full (an event follows when there is room).
- */
-export function sock_alloc_send_skb(sk: sock, size: u32, headroom: u32): usize {
-  return sock_alloc_send_pskb(sk, size, headroom, 0)
-}
-
-/**
- * The same with data_len bytes more, which Linux lays on pages: they are charged as such, and lie in one piece here.
- */
-export function sock_alloc_send_pskb(sk: sock, size: u32, headroom: u32, data_len: u32): usize {
-  walk(FN_sock_alloc_send_pskb, 0)
-  if (sk.sk_err) return <usize>sock_error(sk)
-  if (sk.sk_shutdown & SEND_SHUTDOWN) return ERR_PTR(EPIPE)
-  if (sk.sk_wmem_alloc >= sk.sk_sndbuf) {
-    sk.sk_socket_flags |= SOCK_NOSPACE
-    return ERR_PTR(EAGAIN)
-  }
-  const skb = alloc_skb(size + data_len, headroom, sk.net, SKB_BORN_SENT)
-  if (changetype<usize>(skb) == 0) return ERR_PTR(ENOBUFS)
-  if (data_len) skb.truesize = alloc_truesize(size + headroom) + ((data_len + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
-  skb_set_owner_w(skb, sk)
-  return changetype<usize>(skb)
 }
 
 /** What a packet passes on its way into the queue of a raw, ping or packet socket. */

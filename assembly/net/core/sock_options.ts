@@ -92,7 +92,8 @@ import {
 import { SYSCTL_CORE_RMEM_MAX, SYSCTL_CORE_WMEM_MAX } from '../../uapi/sysctl.ts'
 import { IFNAMSIZ, __dev_get_by_name } from './dev.ts'
 import { sk_attach_filter, sk_detach_filter } from './filter.ts'
-import { sk_dst_reset, sock_def_write_space, sock_valbool_flag } from './sock.ts'
+import { sk_dst_reset, sock_valbool_flag } from './sock.ts'
+import { sock_def_write_space } from './sock_wmem.ts'
 import {
   reuseport_detach_prog,
   reuseport_detach_sock,

@@ -33,7 +33,7 @@ import {
   skb_reset_mac_header,
   skb_reset_network_header,
 } from '../core/skbuff.ts'
-import { sock_alloc_send_pskb } from '../core/sock.ts'
+import { sock_alloc_send_pskb } from '../core/sock_wmem.ts'
 import { sock_cmsg_send } from '../core/sock_cmsg.ts'
 import { virtio_net_hdr, virtio_net_hdr_parse, virtio_net_hdr_to_skb } from '../core/virtio_net.ts'
 import { eth_header } from '../ethernet/eth.ts'

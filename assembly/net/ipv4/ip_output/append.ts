@@ -51,7 +51,7 @@ import {
   skb_tailroom,
 } from '../../core/skbuff.ts'
 import { pskb_trim, skb_copy_and_csum_bits } from '../../core/skbuff_data.ts'
-import { skb_set_owner_w, sock_alloc_send_skb } from '../../core/sock.ts'
+import { send_waits, skb_set_owner_w, sock_alloc_send_skb } from '../../core/sock_wmem.ts'
 import { ip_local_error } from '../ip_sockglue/errors.ts'
 import { ipv4_mtu } from '../route/metrics.ts'
 import { LL_RESERVED_SPACE } from './finish2.ts'
@@ -282,7 +282,7 @@ export function __ip_append_data(
   const err = append_all(run)
   if (err) {
     cork.length -= run.length
-    mib_inc(changetype<net>(rt.net), IPSTATS_MIB_OUTDISCARDS)
+    if (!send_waits(err, flags)) mib_inc(changetype<net>(rt.net), IPSTATS_MIB_OUTDISCARDS)
   }
   return err
 }

@@ -65,7 +65,7 @@ import {
   skb_transport_header,
 } from '../../core/skbuff.ts'
 import { skb_copy_bits } from '../../core/skbuff_data.ts'
-import { skb_set_owner_w } from '../../core/sock.ts'
+import { skb_set_owner_w } from '../../core/sock_wmem.ts'
 import { ip_options_fragment } from '../ip_options/build.ts'
 import { LL_RESERVED_SPACE, ip_finish_output2 } from './finish2.ts'
 import { ip_skb_dst_mtu } from './mtu.ts'

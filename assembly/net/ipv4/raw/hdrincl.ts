@@ -21,7 +21,7 @@ import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
 import { IPPROTO_ICMP, MSG_PROBE } from '../../../uapi/socket.ts'
 import { dst_hold } from '../../core/dst.ts'
 import { kfree_skb_reason, skb_dst_set, skb_put, skb_reset_network_header } from '../../core/skbuff.ts'
-import { sock_alloc_send_skb } from '../../core/sock.ts'
+import { send_waits, sock_alloc_send_skb } from '../../core/sock_wmem.ts'
 import { nf_hook } from '../../netfilter/core.ts'
 import { icmp_out_count } from '../icmp/count.ts'
 import { LL_RESERVED_SPACE } from '../ip_output/finish2.ts'
@@ -92,6 +92,6 @@ export function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, rt: rtable, 
   if (msg.iov_len < IP_HEADER_MIN) return -EINVAL
   if (flags & MSG_PROBE) return 0
   const err = send(sk, fl4, msg, rt, ipc)
-  if (err) mib_inc(changetype<net>(sk.net), IPSTATS_MIB_OUTDISCARDS)
+  if (err && !send_waits(err, flags)) mib_inc(changetype<net>(sk.net), IPSTATS_MIB_OUTDISCARDS)
   return err == -ENOBUFS && !(sk.inet_flags & INET_RECVERR) ? 0 : err
 }

@@ -38,6 +38,7 @@ import { dst_hold, dst_release } from '../../core/dst.ts'
 import { CMSG_FIRSTHDR, CMSG_NXTHDR, CMSG_OK, cmsghdr } from '../../core/scm.ts'
 import { ipv4_confirm_neigh } from '../../core/neighbour/route_neigh.ts'
 import { sk_dst_check, sk_dst_set } from '../../core/sock.ts'
+import { send_waits } from '../../core/sock_wmem.ts'
 import { APPEND_FROM_USER } from '../ip_output/append.ts'
 import { flowi4_init_output } from '../flow_output.ts'
 import { ip_make_skb } from '../ip_output/make.ts'
@@ -158,9 +159,10 @@ function route(sk: sock, ipc: ipcm_cookie, dest: udp_dest, fl4: flowi4, flags: u
 }
 
 /** The call's answer: its length, or what went wrong, counted if it was for want of buffer. */
-function finish(sk: sock, len: u32, err: i32): i32 {
+function finish(sk: sock, len: u32, err: i32, flags: u32): i32 {
   if (err == 0) return <i32>len
-  if (err == -ENOBUFS || sk.sk_socket_flags & SOCK_NOSPACE) mib_inc(changetype<net>(sk.net), UDP_MIB_SNDBUFERRORS)
+  const counts = err == -ENOBUFS || (sk.sk_socket_flags & SOCK_NOSPACE) != 0
+  if (counts && !send_waits(err, flags)) mib_inc(changetype<net>(sk.net), UDP_MIB_SNDBUFERRORS)
   return err
 }
 
@@ -184,7 +186,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   if (msg.iov_len > 0xffff) return -EMSGSIZE
   if (flags & MSG_OOB) return -EOPNOTSUPP
   const corked = udp_corked(sk, flags)
-  if (sk.pending) return finish(sk, msg.iov_len, udp_append(sk, msg, flags, corked))
+  if (sk.pending) return finish(sk, msg.iov_len, udp_append(sk, msg, flags, corked), flags)
 
   const dest = changetype<udp_dest>(DEST)
   const ipc = changetype<ipcm_cookie>(IPC)
@@ -193,7 +195,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   if (err) return err
   const fl4 = changetype<flowi4>(FL4)
   const rt = route(sk, ipc, dest, fl4, flags)
-  if (IS_ERR(rt)) return finish(sk, msg.iov_len, <i32>rt)
+  if (IS_ERR(rt)) return finish(sk, msg.iov_len, <i32>rt, flags)
   if (flags & MSG_CONFIRM) ipv4_confirm_neigh(changetype<rtable>(rt), fl4.daddr)
   if (ipc.addr == 0) ipc.addr = fl4.daddr
 
@@ -204,5 +206,5 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   else if (!corked) err = send_one(sk, msg, ipc, fl4, rt, flags)
   else err = udp_cork_begin(sk, msg, ipc, fl4.saddr, ipc.addr, dest.dport, rt, flags)
   dst_release(rt)
-  return finish(sk, msg.iov_len, err)
+  return finish(sk, msg.iov_len, err, flags)
 }
