@@ -51,7 +51,6 @@ import { dst_check, dst_release } from './dst.ts'
 import { sk_filter_release, sk_filter_trim_cap } from './filter.ts'
 import { reuseport_detach_sock } from './sock_reuseport.ts'
 import {
-  NO_SKB,
   __skb_dequeue,
   __skb_queue_purge_reason,
   __skb_queue_tail,
@@ -65,7 +64,6 @@ export const NO_SOCK: sock = changetype<sock>(0)
 
 /** Chains of the table of handles, at first. */
 const HANDLE_CHAINS: u32 = 64
-const PAGE_SIZE: u32 = 4096
 /** Bytes in which Linux reserves a protocol's memory for a socket. */
 const SK_MEM_QUANTUM: i32 = 4096
 
