@@ -5,6 +5,7 @@ import { igb_init } from '../drivers/net/igb.ts'
 import { loopback_init } from '../drivers/net/loopback.ts'
 import { tun_init } from '../drivers/net/tun.ts'
 import { pktsched_init } from '../net/sched/kinds.ts'
+import { softirq_init } from '../path.ts'
 import { arp_init } from '../net/ipv4/arp.ts'
 import { devinet_init } from '../net/ipv4/devinet.ts'
 import { ip_fib_init } from '../net/ipv4/fib_frontend.ts'
@@ -17,6 +18,7 @@ import { tcp_v4_init } from '../net/ipv4/tcp_ipv4.ts'
 /** Once, after the arena. 0 or -ENOMEM. */
 export function protocols_init(): i32 {
   if (!pktsched_init()) return -ENOMEM
+  softirq_init()
   loopback_init()
   tun_init()
   igb_init()

@@ -1,6 +1,8 @@
 // Per-CPU state of packet processing (struct softnet_data): one block a CPU.
 // Columns of /proc/net/softnet_stat count here.
 
+import { boot } from '../lib/boot.ts'
+
 @unmanaged
 @final
 export class softnet_data {
@@ -33,3 +35,8 @@ export class softnet_data {
 export const SOFTNET_SIZE: usize = (offsetof<softnet_data>() + 63) & ~63
 export const NET_TX_SOFTIRQ: u32 = 2
 export const NET_RX_SOFTIRQ: u32 = 3
+
+/** The per-CPU state of the CPU on which work runs. */
+export function this_softnet(): softnet_data {
+  return changetype<softnet_data>(boot.softnet + <usize>boot.cpu * SOFTNET_SIZE)
+}

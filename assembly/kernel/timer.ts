@@ -4,6 +4,7 @@
 import { boot } from '../lib/boot.ts'
 import { timer_list } from '../include/timer.ts'
 import { kfree, kmalloc } from '../lib/arena.ts'
+import { softirq_enter, softirq_exit } from './softirq.ts'
 import { trace_context, walk } from '../trace/trace.ts'
 import { FN_call_timer_fn, FN_handle_softirqs, FN_irq_exit_rcu } from '../uapi/functions.ts'
 
@@ -145,7 +146,9 @@ export function run_timers(): u32 {
     trace_context()
     walk(FN_call_timer_fn, 0)
     boot.timer_runs = 1
+    softirq_enter()
     call_indirect<void>(timer.func, changetype<usize>(timer))
+    softirq_exit()
     boot.timer_runs = 0
     fired++
   }

@@ -42,6 +42,8 @@ export const SLOT_ERR_PING: u32 = 19
 export const SLOT_PING_RCV: u32 = 20
 /** ip_call_ra_chain(skb: usize): bool: sockets with IP_ROUTER_ALERT took the skb. */
 export const SLOT_RA_CHAIN: u32 = 21
+/** do_softirq(): runs what local_bh_enable found pending. */
+export const SLOT_DO_SOFTIRQ: u32 = 22
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */
@@ -134,6 +136,9 @@ export class boot_block {
   to_free: usize
   /** What a driver would not take of what it was handed last (dev_hard_start_xmit). */
   tx_rest: usize
+  /** Work that no softirq may interrupt is under way: how deep (net/core/softirq.ts). Softirqs that calls ran so far. */
+  bh_disabled: u32
+  softirq_runs: u32
 }
 
 export const BOOT: usize = memory.data(1024, 64)

@@ -19,7 +19,7 @@ import { ARPHRD_LOOPBACK } from '../../uapi/if_arp.ts'
 import { ETH_ALEN, ETH_HLEN } from '../../uapi/if_ether.ts'
 import { IFF_LOOPBACK } from '../../uapi/if.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
-import { netif_rx } from '../../net/core/dev_backlog.ts'
+import { __netif_rx } from '../../net/core/dev_backlog.ts'
 import { skb_orphan } from '../../net/core/skbuff.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
 
@@ -33,7 +33,7 @@ export function loopback_xmit(p: usize, d: usize): i32 {
   skb_orphan(skb)
   skb.protocol = eth_type_trans(skb, dev)
   const len = skb.len
-  if (netif_rx(skb) == 0) {
+  if (__netif_rx(skb) == 0) {
     const stats = dev_stats(dev)
     stats.rx_packets += 1
     stats.tx_packets += 1

@@ -15,7 +15,6 @@ import {
   napi_struct,
   net_device,
 } from '../../include/netdevice.ts'
-import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { EV_LINKWATCH, EV_NAPI, event_push } from '../../kernel/event.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
 import { EEXIST, EINVAL } from '../../uapi/errno.ts'
@@ -25,15 +24,6 @@ import { dev_activate, dev_deactivate, netif_alloc_netdev_queues } from '../sche
 export const NO_DEVICE: net_device = changetype<net_device>(0)
 /** Room for a device's name, its 0 included. */
 export const IFNAMSIZ: u32 = 16
-
-/** The per-CPU state of the CPU on which work runs. */
-export function this_softnet(): softnet_data {
-  return changetype<softnet_data>(boot.softnet + <usize>boot.cpu * SOFTNET_SIZE)
-}
-
-export function softnet_of(cpu: u32): softnet_data {
-  return changetype<softnet_data>(boot.softnet + <usize>cpu * SOFTNET_SIZE)
-}
 
 /** The device with this index, NO_DEVICE: none. */
 export function __dev_get_by_index(net: net, ifindex: u32): net_device {
@@ -176,12 +166,23 @@ export function netif_carrier_set(dev: net_device, on: bool): void {
   event_push(EV_LINKWATCH, changetype<u32>(dev), 0, 0)
 }
 
-/** Puts a NAPI context on this CPU's poll list, if it is not on one (napi_schedule_prep, __napi_schedule). */
-export function napi_schedule(napi: napi_struct): bool {
+/** Is it to be put on a poll list? False: it is on one. */
+export function napi_schedule_prep(napi: napi_struct): bool {
   if (napi.state & NAPI_STATE_SCHED) return false
   napi.state |= NAPI_STATE_SCHED
-  event_push(EV_NAPI, changetype<u32>(napi), boot.cpu, 0)
   return true
+}
+
+/** Puts a NAPI context on this CPU's poll list, if it is not on one (napi_schedule_prep, __napi_schedule). */
+export function napi_schedule(napi: napi_struct): bool {
+  if (!napi_schedule_prep(napi)) return false
+  napi_again(napi)
+  return true
+}
+
+/** It stays on the list for more: the next poll is TypeScript's to run. */
+export function napi_again(napi: napi_struct): void {
+  event_push(EV_NAPI, changetype<u32>(napi), boot.cpu, 0)
 }
 
 /** Off the poll list: its interrupt may come again. */

@@ -3,18 +3,20 @@
 import { net, sysctl } from '../../include/net_namespace.ts'
 import { dev_stats, napi_struct, net_device, netif_running } from '../../include/netdevice.ts'
 import { CHECKSUM_UNNECESSARY, sk_buff } from '../../include/skbuff.ts'
-import { softnet_data } from '../../include/softnet.ts'
+import { NET_RX_SOFTIRQ, softnet_data, this_softnet } from '../../include/softnet.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY } from '../../uapi/dropreason.ts'
 import {
   FN___netif_rx,
   FN_dev_loopback_xmit,
   FN_enqueue_to_backlog,
+  FN_netif_rx,
   FN_netif_rx_internal,
 } from '../../uapi/functions.ts'
 import { PACKET_LOOPBACK } from '../../uapi/in.ts'
 import { SYSCTL_CORE_NETDEV_MAX_BACKLOG } from '../../uapi/sysctl.ts'
-import { napi_schedule, this_softnet } from './dev.ts'
+import { napi_schedule, napi_schedule_prep } from './dev.ts'
+import { local_bh_disable, local_bh_enable, softirq_runs } from '../../kernel/softirq.ts'
 import {
   kfree_skb_reason,
   skb_clear_cb,
@@ -42,19 +44,39 @@ function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
   else sd.input_head = changetype<usize>(skb)
   sd.input_tail = changetype<usize>(skb)
   sd.input_qlen += 1
-  napi_schedule(changetype<napi_struct>(sd.backlog))
+  napi_schedule_rps(sd)
   return true
+}
+
+/** Has the backlog polled: by TypeScript when a softirq put the packet in, else when its process leaves the section. */
+function napi_schedule_rps(sd: softnet_data): void {
+  const napi = changetype<napi_struct>(sd.backlog)
+  if (softirq_runs()) napi_schedule(napi)
+  else if (napi_schedule_prep(napi)) sd.softirq_pending |= (<u32>1) << NET_RX_SOFTIRQ
 }
 
 /**
  * A packet for this CPU's stack, by way of its backlog: what a driver without NAPI calls. 0 or NET_RX_DROP (1).
  * It may have been sent: what its senders kept in cb is cleared here, and not again for each packet in ip_rcv_core.
  */
-export function netif_rx(skb: sk_buff): i32 {
+export function __netif_rx(skb: sk_buff): i32 {
   walk(FN___netif_rx, changetype<usize>(skb))
+  return netif_rx_internal(skb)
+}
+
+function netif_rx_internal(skb: sk_buff): i32 {
   walk(FN_netif_rx_internal, changetype<usize>(skb))
   skb_clear_cb(skb)
   return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
+}
+
+/** The same for those who have not kept softirqs out: it is received before this returns. */
+export function netif_rx(skb: sk_buff): i32 {
+  walk(FN_netif_rx, changetype<usize>(skb))
+  local_bh_disable()
+  const rc = netif_rx_internal(skb)
+  local_bh_enable()
+  return rc
 }
 
 /** A copy of what we multicast or broadcast comes back to us (dev_loopback_xmit). Takes over the skb. */

@@ -42,7 +42,7 @@ import {
 } from '../../uapi/if_ether.ts'
 import { PACKET_OTHERHOST } from '../../uapi/in.ts'
 import { htons, ntohs } from '../../lib/byteorder.ts'
-import { this_softnet } from './dev.ts'
+import { this_softnet } from '../../include/softnet.ts'
 import {
   kfree_skb_reason,
   skb_cow,

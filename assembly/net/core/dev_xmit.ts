@@ -37,6 +37,7 @@ import {
   FN_dev_direct_xmit,
   FN_dev_qdisc_enqueue,
 } from '../../uapi/functions.ts'
+import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts'
 import { IPPROTO_TCP } from '../../uapi/socket.ts'
 import { qdisc_bstats_update, qdisc_enqueue } from '../sched/sch_generic.ts'
 import { netdev_core_pick_tx } from './dev_pick_tx.ts'
@@ -95,6 +96,13 @@ function __dev_xmit_skb(skb: sk_buff, q: Qdisc, dev: net_device, txq: netdev_que
  * Answers 0, NET_XMIT_* or -errno.
  */
 export function dev_queue_xmit(skb: sk_buff): i32 {
+  local_bh_disable()
+  const rc = __dev_queue_xmit(skb)
+  local_bh_enable()
+  return rc
+}
+
+function __dev_queue_xmit(skb: sk_buff): i32 {
   walk(FN___dev_queue_xmit, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
   skb_reset_mac_header(skb)
@@ -135,7 +143,14 @@ function xmit_noqueue(skb: sk_buff, dev: net_device, txq: netdev_queue): i32 {
  * Sends a packet past queue and taps (PACKET_QDISC_BYPASS). The skb is gone in any case: what the driver has no room for
  * is lost. Answers 0, NET_XMIT_* or NETDEV_TX_BUSY.
  */
-export function dev_direct_xmit(first: sk_buff): i32 {
+export function dev_direct_xmit(skb: sk_buff): i32 {
+  local_bh_disable()
+  const rc = __dev_direct_xmit(skb)
+  local_bh_enable()
+  return rc
+}
+
+function __dev_direct_xmit(first: sk_buff): i32 {
   walk(FN_dev_direct_xmit, changetype<usize>(first))
   walk(FN___dev_direct_xmit, changetype<usize>(first))
   const dev = changetype<net_device>(first.dev)

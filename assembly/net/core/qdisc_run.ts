@@ -25,6 +25,7 @@ import {
 } from '../../include/sch_generic.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
+import { softirq_enter, softirq_exit } from '../../kernel/softirq.ts'
 import { walk } from '../../trace/trace.ts'
 import { FN___qdisc_run, FN_net_tx_action, FN_sch_direct_xmit } from '../../uapi/functions.ts'
 import { SYSCTL_CORE_DEV_WEIGHT, SYSCTL_CORE_DEV_WEIGHT_TX_BIAS } from '../../uapi/sysctl.ts'
@@ -176,6 +177,12 @@ export function qdisc_run(q: Qdisc): void {
 /** NET_TX on this CPU: the qdiscs that were scheduled. */
 export function net_tx_action(): void {
   walk(FN_net_tx_action, 0)
+  softirq_enter()
+  run_scheduled()
+  softirq_exit()
+}
+
+function run_scheduled(): void {
   const sd = changetype<softnet_data>(boot.softnet + <usize>boot.cpu * SOFTNET_SIZE)
   // What is scheduled meanwhile waits for the next round.
   const last = sd.output_queue_tail

@@ -46,6 +46,7 @@ import {
 } from '../../../uapi/sysctl.ts'
 import { dst_hold } from '../dst.ts'
 import { consume_skb, kfree_skb_reason, skb_clone } from '../skbuff.ts'
+import { local_bh_disable, local_bh_enable } from '../../../kernel/softirq.ts'
 import {
   wait_take,
   wait_purge,
@@ -226,7 +227,13 @@ function __neigh_event_send(n: neighbour, skb: sk_buff): bool {
 export function neigh_event_send(n: neighbour, skb: sk_buff): bool {
   n.used = boot.jiffies
   if (n.nud_state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)) return false
-  return __neigh_event_send(n, skb)
+  // The answer to a probe may be on its way in before the probe's sender is done with the entry.
+  neigh_hold(n)
+  local_bh_disable()
+  const waits = __neigh_event_send(n, skb)
+  local_bh_enable()
+  neigh_release(n)
+  return waits
 }
 
 /** Something above proved that the neighbour hears us (RFC 1122 2.3.2.1): a reply, an ACK, MSG_CONFIRM. */

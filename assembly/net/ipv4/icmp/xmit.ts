@@ -13,6 +13,7 @@ import { FN_icmp_push_reply } from '../../../uapi/functions.ts'
 import { ICMP_MIB_OUTERRORS } from '../../../uapi/snmp.ts'
 import { MSG_DONTWAIT } from '../../../uapi/socket.ts'
 import { skb_transport_header } from '../../core/skbuff.ts'
+import { local_bh_disable, local_bh_enable } from '../../../kernel/softirq.ts'
 import { APPEND_FROM_SKB } from '../ip_output/append.ts'
 import { ip_append_data, ip_flush_pending_frames, ip_push_pending_frames } from '../ip_output/make.ts'
 
@@ -51,15 +52,17 @@ export function icmp_bxm_hdr(bxm: icmp_bxm): icmphdr {
 const CORK: usize = memory.data(<i32>INET_CORK_SIZE, 16)
 const BUSY: usize = memory.data(4)
 
-/** Claims the sender. False: a message is being sent; one that this would cause is not (a loop, else). */
+/** Claims the sender, and keeps softirqs out. False: a message is being sent; one that this would cause is not (a loop, else). */
 export function icmp_xmit_lock(): bool {
   if (load<u32>(BUSY)) return false
+  local_bh_disable()
   store<u32>(BUSY, 1)
   return true
 }
 
 export function icmp_xmit_unlock(): void {
   store<u32>(BUSY, 0)
+  local_bh_enable()
 }
 
 /** Sends a message by rt, which stays the caller's reference. One that cannot be made counts as IcmpOutErrors. */
