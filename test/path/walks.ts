@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { rootFolder } from '../root.ts'
-import { PEER } from './packets.ts'
+import { PEER_MAC } from './packets.ts'
 import { type Setup, type Stories, type Story } from './story.ts'
 
 const LEAST_SHARE = 0.6
@@ -65,12 +65,16 @@ export interface Walk {
   act(h: Story): void
 }
 
-/** Something has left by the device, so that byte queue limits let a packet pass. */
-function sendLarge(h: Story): void {
-  const large = h.udp({ port: 9 })
-  large.send(new Uint8Array(1400), `${PEER}:9`)
-  h.net.run()
-  large.close()
+/** Much has left by the device, so that byte queue limits let some packets pass. */
+function sendMuch(h: Story): void {
+  const other = '10.0.0.3'
+  h.host.neigh.add({ dev: 'eth0', ip: other, mac: PEER_MAC })
+  const socket = h.udp({ port: 9 })
+  for (let i = 0; i < 8; i++) {
+    socket.send(new Uint8Array(16_000), `${other}:9`)
+    h.net.run()
+  }
+  socket.close()
 }
 
 /** A story that goes as Linux went: in the same order, over the least share of the path or more. */
@@ -78,7 +82,7 @@ export function walk(path: Stories['path'], { name, setup = { nic: {} }, anywher
   path(`${name}: as Linux goes`, setup, (h) => {
     // Linkwatch tells about the device that came up, and routes are forgotten.
     h.net.advance('2s')
-    if (!setup.stranger) sendLarge(h)
+    sendMuch(h)
     before?.(h)
     h.moment()
     act(h)
