@@ -33,6 +33,7 @@ import {
   netif_carrier_set,
 } from './net/core/dev.ts'
 import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len } from './net/sched/dev_activate.ts'
+import { netdev_set_features } from './net/core/dev_features.ts'
 import { packet_notifier } from './net/packet/notifier.ts'
 import { arp_netdev_event } from './net/ipv4/arp.ts'
 import { inetdev_event } from './net/ipv4/devinet/event.ts'
@@ -122,9 +123,9 @@ export function linkwatch_do_dev(dev: net_device): void {
   notify(dev, NETDEV_CHANGE, 0)
 }
 
-/** Switches features (NETIF_F_*) on or off. */
-export function dev_set_feature(dev: net_device, bits: u32, on: u32): void {
-  dev.features = on ? dev.features | bits : dev.features & ~bits
+/** Switches features (NETIF_F_*) on and off. 0, or -EOPNOTSUPP: none of them could be changed. */
+export function dev_set_features(dev: net_device, on: u32, off: u32): i32 {
+  return netdev_set_features(dev, on, off)
 }
 
 /** Length of the queue: what waits in it is lost (dev_change_tx_queue_len). */

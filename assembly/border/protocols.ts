@@ -6,6 +6,7 @@ import { loopback_init } from '../drivers/net/loopback.ts'
 import { tun_init } from '../drivers/net/tun.ts'
 import { pktsched_init } from '../net/sched/kinds.ts'
 import { softirq_init } from '../path.ts'
+import { ipv4_offload_init } from '../net/ipv4/af_inet/gso.ts'
 import { arp_init } from '../net/ipv4/arp.ts'
 import { devinet_init } from '../net/ipv4/devinet.ts'
 import { ip_fib_init } from '../net/ipv4/fib_frontend.ts'
@@ -22,6 +23,7 @@ export function protocols_init(): i32 {
   loopback_init()
   tun_init()
   igb_init()
+  ipv4_offload_init()
   ip_rt_init()
   inet_initpeers()
   icmp_init()

@@ -32,6 +32,37 @@ export const NETIF_F_LOOPBACK: u32 = 1024
 export const NETIF_F_RXHASH: u32 = 2048
 export const NETIF_F_HIGHDMA: u32 = 4096
 export const NETIF_F_RXALL: u32 = 8192
+export const NETIF_F_FRAGLIST: u32 = 1 << 14
+export const NETIF_F_TSO_ECN: u32 = 1 << 15
+export const NETIF_F_TSO_MANGLEID: u32 = 1 << 16
+export const NETIF_F_TSO6: u32 = 1 << 17
+export const NETIF_F_IPV6_CSUM: u32 = 1 << 18
+export const NETIF_F_GSO_ROBUST: u32 = 1 << 19
+export const NETIF_F_GSO_IPXIP4: u32 = 1 << 20
+export const NETIF_F_GSO_UDP_TUNNEL: u32 = 1 << 21
+export const NETIF_F_GSO_UDP_TUNNEL_CSUM: u32 = 1 << 22
+/** A list of ready packets as one (NETIF_F_GSO_FRAGLIST). */
+export const NETIF_F_GSO_FRAGLIST: u32 = 1 << 23
+export const NETIF_F_HW_VLAN_CTAG_TX: u32 = 1 << 24
+export const NETIF_F_HW_VLAN_STAG_TX: u32 = 1 << 25
+
+/** Groups of them. */
+export const NETIF_F_CSUM_MASK: u32 = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM
+export const NETIF_F_ALL_TSO: u32 = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID
+/** What a device may be asked to cut into segments. */
+export const NETIF_F_GSO_MASK: u32 =
+  NETIF_F_ALL_TSO |
+  NETIF_F_GSO_ROBUST |
+  NETIF_F_GSO_UDP_L4 |
+  NETIF_F_GSO_IPXIP4 |
+  NETIF_F_GSO_UDP_TUNNEL |
+  NETIF_F_GSO_UDP_TUNNEL_CSUM |
+  NETIF_F_GSO_FRAGLIST
+export const NETIF_F_GSO_SOFTWARE: u32 = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST
+/** What every device has, for the stack does it. */
+export const NETIF_F_SOFT_FEATURES: u32 = NETIF_F_GSO | NETIF_F_GRO
+/** What the stack could do for every device, but does not unless asked. */
+export const NETIF_F_SOFT_FEATURES_OFF: u32 = NETIF_F_GRO_FRAGLIST | NETIF_F_GRO_UDP_FWD
 
 /** Events of a device (enum netdev_cmd): what notifiers are told. */
 export const NETDEV_UP: u32 = 1
@@ -110,9 +141,14 @@ export class net_device {
   hard_header_len: u16
   addr_len: u16
   needed_headroom: u16
-  /** NETIF_F_* in force. */
+  /** NETIF_F_*: in force, those that may be switched, those that the administrator wants of them. */
   features: u32
   hw_features: u32
+  wanted_features: u32
+  /** Those for a packet within a tunnel. */
+  hw_enc_features: u32
+  /** A TAP: those of them that its reader takes (TUNSETOFFLOAD). */
+  set_features: u32
   promiscuity: u32
   allmulti: u32
   tx_queue_len: u32

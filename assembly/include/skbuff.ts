@@ -117,6 +117,44 @@ export const SKB_CB: usize = 16
 
 export const MAX_SKB_FRAGS: u32 = 17
 
+/** gso_type: what a packet of segments is made of. */
+export const SKB_GSO_TCPV4: u32 = 1
+/** From a source that is not to be trusted: its headers are looked at again. */
+export const SKB_GSO_DODGY: u32 = 1 << 1
+export const SKB_GSO_TCP_ECN: u32 = 1 << 2
+/** All segments have one IP id. */
+export const SKB_GSO_TCP_FIXEDID: u32 = 1 << 3
+export const SKB_GSO_TCPV6: u32 = 1 << 4
+export const SKB_GSO_IPXIP4: u32 = 1 << 8
+export const SKB_GSO_UDP_TUNNEL: u32 = 1 << 10
+export const SKB_GSO_UDP_TUNNEL_CSUM: u32 = 1 << 11
+/** A datagram that is cut into IP fragments. */
+export const SKB_GSO_UDP: u32 = 1 << 16
+export const SKB_GSO_UDP_L4: u32 = 1 << 17
+/** The segments are ready: they hang on the fragment list. */
+export const SKB_GSO_FRAGLIST: u32 = 1 << 18
+/** A gso_size that says: by fragments. No packet from outside may have it. */
+export const GSO_BY_FRAGS: u32 = 0xffff
+
+/** What segmentation keeps in a packet's cb, behind what IP has there. */
+@unmanaged
+@final
+export class skb_gso_cb {
+  /** Headroom before the outermost header. */
+  mac_offset: i32
+  /** Bytes of IP headers passed so far: not 0 within a tunnel. */
+  encap_level: u32
+  /** Sum of what was summed already, and the offset from head at which that begins. */
+  csum: u32
+  csum_start: u32
+}
+
+export const SKB_GSO_CB_OFFSET: usize = 32
+
+export function SKB_GSO_CB(skb: sk_buff): skb_gso_cb {
+  return changetype<skb_gso_cb>(changetype<usize>(skb) + SKB_CB + SKB_GSO_CB_OFFSET)
+}
+
 /**
  * Lies at end; the data's own count of users (dataref), and what is not in the linear part.
  *
@@ -136,6 +174,13 @@ export class skb_shared_info {
   frag_list: usize
   tskey: u32
   destructor_arg: usize
+}
+
+/** How many packets of the wire it stands for, 1 unless somebody counted. */
+export function skb_gso_segs(skb: sk_buff): u32 {
+  if (!(skb.skb_flags & SKB_SHINFO)) return 1
+  const segs = <u32>changetype<skb_shared_info>(skb.end).gso_segs
+  return segs ? segs : 1
 }
 
 /** One entry of frags: bytes on a refcounted page. */

@@ -44,6 +44,8 @@ export const SLOT_PING_RCV: u32 = 20
 export const SLOT_RA_CHAIN: u32 = 21
 /** do_softirq(): runs what local_bh_enable found pending. */
 export const SLOT_DO_SOFTIRQ: u32 = 22
+/** inet_gso_segment(skb: usize, features: u32): usize: the first of the segments, 0 or ERR_PTR. */
+export const SLOT_INET_GSO_SEGMENT: u32 = 28
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */

@@ -6,6 +6,7 @@ import { type Written, readTap, writeTap } from '../drivers/net/tap.ts'
 import { takeSent } from '../drivers/net/wire.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
+import { deviceFeatures } from '../net/ethtool.ts'
 import { type LinkInfo, deviceByIndex, linkInfo } from '../net/dev.ts'
 import { type LinkChange, setCarrier, setLink } from '../net/rtnetlink/link.ts'
 import { systemError } from '../wasm/errors.ts'
@@ -49,6 +50,11 @@ export class Device {
   /** Flags, MTU, MAC, carrier and statistics, as `ip -s link` shows them. */
   info(): LinkInfo {
     return linkInfo(this.#machine, this.state)
+  }
+
+  /** What of its features is on, and which cannot be switched, by ethtool's names (ethtool -k). */
+  features(): Record<string, { on: boolean; fixed: boolean }> {
+    return deviceFeatures(this.#machine, this.state)
   }
 
   /** Changes it, as `ip link set`. */

@@ -45,7 +45,7 @@ export interface CoreExports {
   dev_set_mtu(dev: Ptr, mtu: number): number
   dev_set_mac_address(dev: Ptr, address: Ptr): number
   dev_set_carrier(dev: Ptr, on: number): void
-  dev_set_feature(dev: Ptr, bits: number, on: number): void
+  dev_set_features(dev: Ptr, on: number, off: number): number
   dev_set_tx_queue_len(dev: Ptr, length: number): number
   linkwatch_do_dev(dev: Ptr): void
   /** The qdiscs that were scheduled on this CPU run. */
@@ -177,7 +177,20 @@ export const LAYOUT = {
     'frag_queues',
     'local_reserved_ports',
   ],
-  net_device: ['next', 'ifindex', 'flags', 'gflags', 'state', 'mtu', 'ip_ptr', 'tx_queue_len', 'napi_list', 'type'],
+  net_device: [
+    'next',
+    'ifindex',
+    'flags',
+    'gflags',
+    'state',
+    'mtu',
+    'features',
+    'hw_features',
+    'ip_ptr',
+    'tx_queue_len',
+    'napi_list',
+    'type',
+  ],
   in_device: ['arp_parms'],
   napi_struct: ['next', 'state', 'weight'],
   softnet_data: ['processed', 'dropped', 'time_squeeze', 'received_rps', 'flow_limit', 'input_qlen', 'process_qlen'],

@@ -29,6 +29,7 @@ const WASM: Layers = [
     'assembly/net/core/skbuff',
     'assembly/net/core/skbuff_data',
     'assembly/net/core/flow_dissector',
+    'assembly/net/core/dev_features',
     'assembly/net/core/gso',
   ],
   ['assembly/net/sched'],

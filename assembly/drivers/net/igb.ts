@@ -17,9 +17,10 @@ import {
   NAPI_KIND_IGB,
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
-  NETIF_F_GRO,
+  NETIF_F_HIGHDMA,
   NETIF_F_RXCSUM,
   NETIF_F_SG,
+  NETIF_F_TSO_MANGLEID,
   dev_stats,
   napi_struct,
   net_device,
@@ -77,6 +78,9 @@ import {
   rx_desc_at,
   tx_desc_at,
 } from './igb_ring.ts'
+
+/** What the hardware does for software. */
+const IGB_FEATURES: u32 = NETIF_F_SG | NETIF_F_RXCSUM
 
 /** Largest MTU of the hardware (MAX_STD_JUMBO_FRAME_SIZE). */
 const IGB_MAX_MTU: u32 = 9216
@@ -416,7 +420,9 @@ export function igb_create(net: net, name: usize, mac: usize, queues: u32, count
   if (p == 0) return ERR_PTR(ENOMEM)
   const dev = changetype<net_device>(p)
   ether_setup(dev, mac, ETH_MIN_MTU, IGB_MAX_MTU)
-  dev.features = NETIF_F_SG | NETIF_F_RXCSUM | NETIF_F_GRO
+  dev.features = IGB_FEATURES | NETIF_F_HIGHDMA
+  dev.hw_features = IGB_FEATURES
+  dev.hw_enc_features = dev.features | NETIF_F_TSO_MANGLEID
   dev.ndo_tx_timeout = igb_tx_timeout.index
   store<u32>(dev.priv, queues)
   for (let q: u32 = 0; q < queues; q++) {

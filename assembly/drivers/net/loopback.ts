@@ -7,7 +7,12 @@ import {
   NETDEV_TX_OK,
   IFF_NO_QUEUE,
   IFF_XMIT_DST_RELEASE,
+  NETIF_F_FRAGLIST,
+  NETIF_F_GSO_SOFTWARE,
+  NETIF_F_HIGHDMA,
   NETIF_F_HW_CSUM,
+  NETIF_F_LOOPBACK,
+  NETIF_F_RXCSUM,
   NETIF_F_SG,
   dev_stats,
   net_device,
@@ -55,7 +60,15 @@ export function loopback_net_init(net: net): usize {
   dev.hard_header_len = <u16>ETH_HLEN
   dev.addr_len = <u16>ETH_ALEN
   dev.flags = IFF_LOOPBACK
-  dev.features = NETIF_F_HW_CSUM | NETIF_F_SG
+  dev.features =
+    NETIF_F_SG |
+    NETIF_F_FRAGLIST |
+    NETIF_F_GSO_SOFTWARE |
+    NETIF_F_HW_CSUM |
+    NETIF_F_RXCSUM |
+    NETIF_F_HIGHDMA |
+    NETIF_F_LOOPBACK
+  dev.hw_features = NETIF_F_GSO_SOFTWARE
   dev.tx_queue_len = 1000
   dev.priv_flags |= IFF_NO_QUEUE
   dev.priv_flags &= ~IFF_XMIT_DST_RELEASE // the route is that of the way in, too

@@ -7,7 +7,9 @@ import {
   DEV_KIND_TUN,
   NAPI_KIND_TUN,
   NETDEV_TX_OK,
-  NETIF_F_GRO,
+  NETIF_F_FRAGLIST,
+  NETIF_F_HW_VLAN_CTAG_TX,
+  NETIF_F_HW_VLAN_STAG_TX,
   NETIF_F_SG,
   NET_XMIT_DROP,
   dev_stats,
@@ -37,6 +39,7 @@ import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import { IFF_UP } from '../../uapi/if.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
+import { TUN_USER_FEATURES } from '../../net/core/dev_features.ts'
 import {
   __skb_dequeue,
   __skb_queue_purge_reason,
@@ -73,6 +76,9 @@ const TUN_FILE: usize = offsetof<tun_file>()
 const TX_QUEUE: usize = offsetof<tun_file>('tx_head')
 const RX_QUEUE: usize = offsetof<tun_file>('rx_head')
 const PAGE: u32 = 4096
+/** What may be switched: what its reader takes, and what the driver can anyway. */
+const HW_FEATURES: u32 =
+  NETIF_F_SG | NETIF_F_FRAGLIST | TUN_USER_FEATURES | NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX
 /** Headroom that tun_build_skb leaves for XDP when it decides whether a page is enough. */
 const XDP_PACKET_HEADROOM: u32 = 256
 
@@ -188,7 +194,8 @@ export function tun_create(net: net, name: usize, mac: usize, napi: u32): usize 
   if (p == 0) return ERR_PTR(ENOMEM)
   const dev = changetype<net_device>(p)
   ether_setup(dev, mac, ETH_MIN_MTU, ETH_MAX_MTU - ETH_HLEN)
-  dev.features = NETIF_F_SG | NETIF_F_GRO
+  dev.hw_features = HW_FEATURES
+  dev.features = HW_FEATURES
   tun_of(dev).napi_enabled = napi
   const context = tun_napi(dev)
   context.dev = p

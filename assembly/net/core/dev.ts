@@ -20,6 +20,7 @@ import { kfree, kzalloc } from '../../lib/arena.ts'
 import { EEXIST, EINVAL } from '../../uapi/errno.ts'
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFF_UP } from '../../uapi/if.ts'
 import { dev_activate, dev_deactivate, netif_alloc_netdev_queues } from '../sched/dev_activate.ts'
+import { netdev_register_features } from './dev_features.ts'
 
 export const NO_DEVICE: net_device = changetype<net_device>(0)
 /** Room for a device's name, its 0 included. */
@@ -95,6 +96,7 @@ export function register_netdevice(net: net, dev: net_device): i32 {
   }
   dev.ifindex = ++net.ifindex
   dev.state |= __LINK_STATE_PRESENT
+  netdev_register_features(dev)
   if (net.dev_base_head == 0) {
     net.dev_base_head = p
     return 0

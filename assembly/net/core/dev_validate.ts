@@ -1,54 +1,145 @@
-// A packet becomes one that its device can send. Mirrors validate_xmit_skb and skb_checksum_help of net/core/dev.c.
+// A packet becomes what its device can send: cut into segments, in one piece, with its checksum.
+// Mirrors validate_xmit_skb, skb_csum_hwoffload_help and skb_checksum_help of net/core/dev.c.
 
-import { NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG, net_device } from '../../include/netdevice.ts'
-import { CHECKSUM_PARTIAL, sk_buff } from '../../include/skbuff.ts'
+import {
+  NETIF_F_FRAGLIST,
+  NETIF_F_HW_CSUM,
+  NETIF_F_IPV6_CSUM,
+  NETIF_F_IP_CSUM,
+  NETIF_F_SG,
+  dev_stats,
+  net_device,
+} from '../../include/netdevice.ts'
+import {
+  CHECKSUM_COMPLETE,
+  CHECKSUM_NONE,
+  CHECKSUM_PARTIAL,
+  SKB_ENCAPSULATION,
+  SKB_ENDED_ABSORBED,
+  SKB_SHINFO,
+  sk_buff,
+} from '../../include/skbuff.ts'
+import { tcphdr, udphdr } from '../../include/headers.ts'
 import { csum_fold } from '../../lib/checksum.ts'
+import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
-import { SKB_DROP_REASON_NOMEM } from '../../uapi/dropreason.ts'
-import { FN_validate_xmit_skb, FN_validate_xmit_skb_list } from '../../uapi/functions.ts'
-import { kfree_skb_reason, skb_shinfo } from './skbuff.ts'
-import { skb_checksum, skb_linearize } from './skbuff_data.ts'
+import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../uapi/dropreason.ts'
+import {
+  FN___skb_linearize,
+  FN_netif_skb_features,
+  FN_skb_checksum_help,
+  FN_skb_csum_hwoffload_help,
+  FN_validate_xmit_skb,
+  FN_validate_xmit_skb_list,
+} from '../../uapi/functions.ts'
+import { netif_needs_gso, netif_skb_features, skb_gso_segment, skb_is_gso } from './gso.ts'
+import {
+  NO_SKB,
+  consume_skb,
+  kfree_skb_reason,
+  pskb_expand_head,
+  skb_cloned,
+  skb_headlen,
+  skb_headroom,
+  skb_shinfo,
+} from './skbuff.ts'
+import { pskb_may_pull, skb_checksum, skb_linearize } from './skbuff_data.ts'
 
-/** Fills in a checksum that the device can't (skb_checksum_help). False: the data cannot be written. */
+/** Fills in a checksum that the device can't. False: its place lies outside of the packet, or there is no memory. */
 export function skb_checksum_help(skb: sk_buff): bool {
-  const start = skb.csum & 0xffff
-  const field = skb.head + start + (skb.csum >> 16)
-  const offset = <u32>(skb.head + start - skb.data)
-  const sum = skb_checksum(skb, offset, skb.len - offset, 0)
-  const folded = csum_fold(sum)
-  store<u16>(field, <u16>(folded == 0 ? 0xffff : folded))
-  skb.ip_summed = 0
-  return true
-}
-
-/** Makes a packet one that the device can send (validate_xmit_skb). False: it could not, the skb is gone. */
-export function validate_xmit_skb(skb: sk_buff, dev: net_device): bool {
-  walk(FN_validate_xmit_skb, changetype<usize>(skb))
-  const shinfo = skb_shinfo(skb)
-  if ((shinfo.frag_list || (shinfo.nr_frags && !(dev.features & NETIF_F_SG))) && !skb_linearize(skb)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM, FN_validate_xmit_skb)
-    return false
+  walk(FN_skb_checksum_help, changetype<usize>(skb))
+  if (skb.ip_summed == <u8>CHECKSUM_COMPLETE) {
+    skb.ip_summed = <u8>CHECKSUM_NONE
+    return true
   }
-  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL && !(dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)))
-    skb_checksum_help(skb)
+  const offset = (skb.csum & 0xffff) - skb_headroom(skb)
+  const end = offset + (skb.csum >> 16) + 2
+  if (offset >= skb_headlen(skb) || end > skb.len || !pskb_may_pull(skb, end)) return false
+  const folded = csum_fold(skb_checksum(skb, offset, skb.len - offset, 0))
+  if (skb_cloned(skb) && !pskb_expand_head(skb, 0, 0)) return false
+  store<u16>(skb.data + end - 2, <u16>(folded == 0 ? 0xffff : folded))
+  skb.ip_summed = <u8>CHECKSUM_NONE
   return true
 }
 
-/** The same for packets linked by next: those that can be sent, NO_SKB: none. */
+/** Leaves the checksum to a device that can fill it in, or does it. False: it could not be done. */
+export function skb_csum_hwoffload_help(skb: sk_buff, features: u32): bool {
+  walk(FN_skb_csum_hwoffload_help, changetype<usize>(skb))
+  if (features & NETIF_F_HW_CSUM) return true
+  if (features & (NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM)) {
+    // Such a device knows TCP and UDP, by where their checksums lie.
+    const offset = skb.csum >> 16
+    if (offset == offsetof<tcphdr>('check') || offset == offsetof<udphdr>('check')) return true
+  }
+  return skb_checksum_help(skb)
+}
+
+/** Is it in more pieces than the device can gather? */
+function skb_needs_linearize(skb: sk_buff, features: u32): bool {
+  const shinfo = skb_shinfo(skb)
+  if (shinfo.frag_list && !(features & NETIF_F_FRAGLIST)) return true
+  return shinfo.nr_frags != 0 && !(features & NETIF_F_SG)
+}
+
+/** It cannot be sent. */
+function lost(skb: sk_buff, dev: net_device): sk_buff {
+  kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_validate_xmit_skb)
+  dev_stats(dev).tx_dropped += 1
+  return NO_SKB
+}
+
+/** One packet that needs no cutting: in one piece, with its checksum. */
+function validate_one(skb: sk_buff, dev: net_device, features: u32): sk_buff {
+  if (skb.data_len && skb_needs_linearize(skb, features)) {
+    walk(FN___skb_linearize, changetype<usize>(skb))
+    if (!skb_linearize(skb)) return lost(skb, dev)
+  }
+  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) {
+    if (skb.skb_flags & SKB_ENCAPSULATION) skb.inner_transport_header = <u16>skb.csum
+    else skb.transport_header = <u16>skb.csum
+    if (!skb_csum_hwoffload_help(skb, features)) return lost(skb, dev)
+  }
+  return skb
+}
+
+/**
+ * Makes a packet what its device can send. Answers it, or the segments it was cut into: a list by next. NO_SKB: it could not be
+ * done, and the skb is gone.
+ *
+ * Uses: data at the link header, dev. Sets: transport_header where a checksum is left to the device.
+ */
+export function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff {
+  walk(FN_validate_xmit_skb, changetype<usize>(skb))
+  walk(FN_netif_skb_features, changetype<usize>(skb))
+  // A packet without pages, parts and segments whose checksum is there needs nothing.
+  if (skb.ip_summed == <u8>CHECKSUM_NONE && !(skb.skb_flags & SKB_SHINFO)) return skb
+  const features = netif_skb_features(skb)
+  if (!skb_is_gso(skb) || !netif_needs_gso(skb, features)) return validate_one(skb, dev, features)
+  const segs = skb_gso_segment(skb, features)
+  if (IS_ERR(segs)) return lost(skb, dev)
+  if (segs == 0) return validate_one(skb, dev, features)
+  consume_skb(skb, SKB_ENDED_ABSORBED)
+  return changetype<sk_buff>(segs)
+}
+
+/** The same for each of a list by next; what could not be made fit is missing in the list that is answered. */
 export function validate_xmit_skb_list(first: sk_buff, dev: net_device): sk_buff {
   walk(FN_validate_xmit_skb_list, changetype<usize>(first))
-  let head: usize = 0
-  let tail: usize = 0
-  for (let p = changetype<usize>(first); p;) {
-    const skb = changetype<sk_buff>(p)
-    const next = skb.next
-    skb.next = 0
-    if (validate_xmit_skb(skb, dev)) {
-      if (tail) changetype<sk_buff>(tail).next = p
-      else head = p
-      tail = p
+  if (first.next == 0) return validate_xmit_skb(first, dev)
+  let head = NO_SKB
+  let tail = NO_SKB
+  let p = changetype<usize>(first)
+  while (p) {
+    const next = changetype<sk_buff>(p).next
+    changetype<sk_buff>(p).next = 0
+    let made = validate_xmit_skb(changetype<sk_buff>(p), dev)
+    if (changetype<usize>(made)) {
+      if (changetype<usize>(head)) tail.next = changetype<usize>(made)
+      else head = made
+      while (made.next) made = changetype<sk_buff>(made.next)
+      tail = made
     }
     p = next
   }
-  return changetype<sk_buff>(head)
+  return head
 }

@@ -5,6 +5,7 @@ import { CACHE_SKBUFF, boot } from '../../lib/boot.ts'
 import { net, skb_account_born, skb_account_ended } from '../../include/net_namespace.ts'
 import { net_device } from '../../include/netdevice.ts'
 import {
+  CHECKSUM_PARTIAL,
   NET_SKB_PAD,
   SKB_BORN_CLONED,
   SKB_CB,
@@ -380,6 +381,17 @@ export function skb_share_check(skb: sk_buff, reason: u32, fn: u32): sk_buff {
   return clone
 }
 
+/** Data lie by bytes further from head now: so do all headers, and what the device shall sum (skb_headers_offset_update). */
+function headers_moved(skb: sk_buff, by: u32): void {
+  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) skb.csum += by
+  if (skb.mac_header != NO_MAC_HEADER) skb.mac_header += <u16>by
+  skb.network_header += <u16>by
+  skb.transport_header += <u16>by
+  skb.inner_mac_header += <u16>by
+  skb.inner_network_header += <u16>by
+  skb.inner_transport_header += <u16>by
+}
+
 /**
  * Gives the packet a linear part of its own with at least nhead more bytes of headroom and ntail more of tailroom
  * (pskb_expand_head). False: out of memory, nothing changed. Offsets stay right; pointers into the data do not.
@@ -406,9 +418,7 @@ export function pskb_expand_head(skb: sk_buff, nhead: u32, ntail: u32): bool {
   skb.data = data
   skb.head = head
   skb.end = end
-  if (skb.mac_header != NO_MAC_HEADER) skb.mac_header += <u16>nhead
-  skb.network_header += <u16>nhead
-  skb.transport_header += <u16>nhead
+  headers_moved(skb, nhead)
   skb.skb_flags &= ~SKB_CLONED
   return true
 }

@@ -68,7 +68,7 @@ import {
   inet_frag_reasm_prepare,
 } from './inet_fragment.ts'
 import { inet_getpeer_v4 } from './inetpeer.ts'
-import { ip_send_check } from './ip_output/fragment.ts'
+import { ip_send_check } from './ip_output/check.ts'
 import { ip_route_input_noref } from './route/input.ts'
 
 /** Who has fragments put together: datagrams are kept apart by it (enum ip_defrag_users). */

@@ -13,7 +13,7 @@ import {
   ipv4_devconf_all,
   net_device,
 } from '../../include/netdevice.ts'
-import { SKB_CB, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
+import { SKB_CB, SKB_ENDED_ABSORBED, sk_buff, skb_gso_segs } from '../../include/skbuff.ts'
 import { SLOT_ICMP_SEND, slot_get } from '../../lib/boot.ts'
 import { ntohs } from '../../lib/byteorder.ts'
 import { ip_fast_csum } from '../../lib/checksum.ts'
@@ -94,7 +94,7 @@ function acceptable(skb: sk_buff, net: net): bool {
   const header = ip.ihl << 2
   if (u32(ip.version != 4) | u32(header < IP_HEADER_MIN))
     return refuse(skb, net, IPSTATS_MIB_INHDRERRORS, SKB_DROP_REASON_IP_INHDR)
-  mib_inc(net, IPSTATS_MIB_NOECTPKTS + ((<u32>ip.tos) & 3))
+  mib_add(net, IPSTATS_MIB_NOECTPKTS + ((<u32>ip.tos) & 3), skb_gso_segs(skb))
   if (!pskb_may_pull(skb, header)) return refuse(skb, net, IPSTATS_MIB_INHDRERRORS, SKB_DROP_REASON_IP_INHDR)
 
   ip = changetype<iphdr>(skb.data) // pulling may have moved the data

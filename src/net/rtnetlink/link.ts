@@ -6,7 +6,8 @@ import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
 import { integer, parseMac } from '../../wasm/encode.ts'
-import { checked, invalid, systemError } from '../../wasm/errors.ts'
+import { checked, systemError } from '../../wasm/errors.ts'
+import { featureBits } from '../ethtool.ts'
 import { requireDevice } from '../dev.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
 import { inheritDefaults, ipv4_devconf_setall } from '../sysctl.ts'
@@ -22,27 +23,11 @@ export interface LinkChange {
   txqueuelen?: number
   /** The cable: plugged in, or not. */
   carrier?: boolean
-  /** By ethtool's names, 'rx-gro' among them. */
+  /**
+   * What ethtool -K switches, by its names: 'tx-udp-segmentation', 'gso'. Others that hang on one follow. EOPNOTSUPP: none of them
+   * could be changed.
+   */
   features?: Readonly<Record<string, boolean>>
-}
-
-/** Features by ethtool's name, and their bits in the core (assembly/include/netdevice.ts). */
-const FEATURES: Readonly<Record<string, number>> = {
-  'tx-scatter-gather': 1,
-  'tx-checksum-ipv4': 2,
-  'tx-checksum-ip-generic': 4,
-  'tx-tcp-segmentation': 8,
-  'tx-generic-segmentation': 16,
-  'rx-gro': 32,
-  gro: 32,
-  'rx-checksum': 64,
-  rx: 64,
-  'tx-udp-segmentation': 128,
-  'rx-gro-list': 256,
-  'rx-udp-gro-forwarding': 512,
-  loopback: 1024,
-  'rx-hashing': 2048,
-  'rx-all': 8192,
 }
 
 function flagsOf(change: LinkChange): { flags: number; mask: number } {
@@ -57,12 +42,6 @@ function flagsOf(change: LinkChange): { flags: number; mask: number } {
     flags: given.reduce((sum, [on, bit]) => (on ? sum | bit : sum), 0),
     mask: given.reduce((sum, [, bit]) => sum | bit, 0),
   }
-}
-
-function featureBit(name: string): number {
-  const bit = FEATURES[name]
-  if (bit === undefined) throw invalid('ethtool', `'${name}'; there are ${Object.keys(FEATURES).join(', ')}`)
-  return bit
 }
 
 /** Plugs the cable in or out. EOPNOTSUPP for lo. */
@@ -89,7 +68,7 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
   const mtu = change.mtu === undefined ? undefined : integer(change.mtu, 0, 2147483647, 'mtu', syscall)
   const length = change.txqueuelen
   if (length !== undefined) integer(length, 0, 2147483647, 'txqueuelen', syscall)
-  const features = Object.entries(change.features ?? {}).map(([feature, on]) => [featureBit(feature), on] as const)
+  const features = featureBits(change.features ?? {})
   const { flags, mask } = flagsOf(change)
   if (change.carrier !== undefined) setCarrier(machine, device, change.carrier)
   inProcess(machine, () => {
@@ -101,7 +80,7 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
     }
     if (mtu !== undefined) setMtu(machine, namespace, device, mtu)
     if (length !== undefined) checked(exports.dev_set_tx_queue_len(device.ptr, length), syscall, `${name} ${length}`)
-    for (const [bit, on] of features) exports.dev_set_feature(device.ptr, bit, on ? 1 : 0)
+    checked(exports.dev_set_features(device.ptr, features.on, features.off), 'ethtool', `${name}: ${features.words}`)
     if (mask !== 0) checked(exports.dev_change_flags(device.ptr, flags, mask), syscall, name)
     // Up, lo has its address.
     if (change.up && device.kind === 'lo') ipv4_devconf_setall(machine, namespace, device)

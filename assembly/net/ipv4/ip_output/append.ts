@@ -67,8 +67,9 @@ export const APPEND_FROM_SKB: u32 = 2
 export const APPEND_FROM_RAW: u32 = 3
 export const APPEND_FROM_PING: u32 = 4
 
-/** Bytes of a page for what is appended behind the linear part. */
+/** Bytes of a page for what is appended behind the linear part: at least, and at most. */
 const APPEND_PAGE: u32 = 4096
+const APPEND_PAGE_MAX: u32 = 32768 - <u32>PAGE_HEADER
 
 /** What one call works with. It calls nothing that appends, so it is never in use twice. */
 @unmanaged
@@ -92,6 +93,8 @@ class append_run {
   csummode: u32
   /** The device takes fragments on pages. */
   sg: u32
+  /** A train of segments may come of it: all data lie on pages, and are not summed before it is known. */
+  gso: u32
 }
 
 const RUN: usize = memory.data(64, 16)
@@ -119,7 +122,7 @@ function getfrag(run: append_run, skb: sk_buff, to: usize, n: u32, at: u32): voi
   }
   if (run.kind == APPEND_FROM_RAW) walk_all(RAW_WALK, changetype<usize>(skb))
   else walk(getfrag_fn(run.kind), changetype<usize>(skb))
-  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL) copy_bytes(to, from, n)
+  if (skb.ip_summed == <u8>CHECKSUM_PARTIAL || run.gso) copy_bytes(to, from, n)
   else skb.csum = csum_block_add(skb.csum, csum_partial_copy(from, to, n, 0), at)
 }
 
@@ -151,8 +154,9 @@ function new_frame(run: append_run, prev: usize): i32 {
   const gap = prev ? changetype<sk_buff>(prev).len - run.maxfraglen : 0
   let datalen = run.length + gap
   if (datalen > run.mtu - run.header) datalen = run.maxfraglen - run.header
-  const fraglen = datalen + run.header
   const more = run.flags & MSG_MORE && !run.sg
+  if (run.gso && !more) datalen = run.transhdrlen
+  const fraglen = datalen + run.header
   const hh_len = LL_RESERVED_SPACE(changetype<net_device>(changetype<rtable>(run.rt).dev))
   const p = frame_alloc(run, (more ? run.mtu : fraglen) + 15, hh_len)
   if (IS_ERR(p)) return <i32>p
@@ -182,7 +186,7 @@ function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
   if (room == 0) {
     if (count == MAX_SKB_FRAGS) return -EMSGSIZE
     frag = skb_shinfo_frag(skb, count)
-    room = max(n, APPEND_PAGE)
+    room = min(max(n, APPEND_PAGE), APPEND_PAGE_MAX)
     frag.page = page_alloc(room)
     if (frag.page == 0) return -ENOMEM
     frag.offset = <u32>PAGE_HEADER
@@ -275,6 +279,7 @@ export function __ip_append_data(
   run.header = header
   run.maxfraglen = ((mtu - header) & ~7) + header
   run.sg = features & NETIF_F_SG
+  run.gso = cork.gso_size
   const whole = transhdrlen && length + header <= mtu && (!(flags & MSG_MORE) || cork.gso_size)
   run.csummode = whole && features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
 

@@ -26,7 +26,7 @@ import {
 import { sock } from '../../../include/sock.ts'
 import { SLOT_ICMP_SEND, slot_get } from '../../../lib/boot.ts'
 import { htonl, htons, ntohs } from '../../../lib/byteorder.ts'
-import { copy_bytes, ip_fast_csum } from '../../../lib/checksum.ts'
+import { copy_bytes } from '../../../lib/checksum.ts'
 import { walk } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { EHOSTUNREACH, EMSGSIZE, ENOMEM } from '../../../uapi/errno.ts'
@@ -37,7 +37,6 @@ import {
   FN_ip_fraglist_init,
   FN_ip_fraglist_prepare,
   FN_ip_fragment,
-  FN_ip_send_check,
 } from '../../../uapi/functions.ts'
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from '../../../uapi/icmp.ts'
 import { IP_OFFSET } from '../../../uapi/ip.ts'
@@ -50,6 +49,7 @@ import {
   consume_skb,
   kfree_skb_list_reason,
   kfree_skb_reason,
+  pskb_expand_head,
   skb_cloned,
   skb_dst_drop,
   skb_headlen,
@@ -67,18 +67,12 @@ import {
 import { skb_copy_bits } from '../../core/skbuff_data.ts'
 import { skb_set_owner_w } from '../../core/sock_wmem.ts'
 import { ip_options_fragment } from '../ip_options/build.ts'
+import { ip_send_check } from './check.ts'
 import { LL_RESERVED_SPACE, ip_finish_output2 } from './finish2.ts'
 import { ip_skb_dst_mtu } from './mtu.ts'
 
 function cb(skb: sk_buff): inet_skb_parm {
   return changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
-}
-
-/** Fills in the header checksum. */
-export function ip_send_check(ip: iphdr): void {
-  walk(FN_ip_send_check, 0)
-  ip.check = 0
-  ip.check = <u16>ip_fast_csum(changetype<usize>(ip), ip.ihl)
 }
 
 /** What a fragment has in common with its datagram. */
@@ -239,6 +233,8 @@ function fail(net: net, skb: sk_buff, err: i32): i32 {
 
 /** The slow way: every fragment is a copy. */
 function send_copies(net: net, skb: sk_buff, hlen: u32, ll_rs: u32, mtu: u32): i32 {
+  // Options change behind the first fragment: not those of a copy that came back to this host.
+  if (cb(skb).optlen && skb_cloned(skb) && !pskb_expand_head(skb, 0, 0)) return fail(net, skb, -ENOMEM)
   let ptr = hlen
   while (ptr < skb.len) {
     const frag = ip_frag_next(skb, hlen, ll_rs, mtu, ptr)

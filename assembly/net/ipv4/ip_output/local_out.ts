@@ -25,18 +25,14 @@ import { RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST } from '../../../uapi/rtnetl
 import { IPSTATS_MIB_OUTREQUESTS } from '../../../uapi/snmp.ts'
 import { AF_INET } from '../../../uapi/socket.ts'
 import { dev_loopback_xmit } from '../../core/dev_backlog.ts'
-import {
-  kfree_skb_reason,
-  skb_clone,
-  skb_dst_drop,
-  skb_dst_set,
-  skb_network_header,
-  skb_shinfo,
-} from '../../core/skbuff.ts'
+import { skb_is_gso } from '../../core/gso.ts'
+import { kfree_skb_reason, skb_clone, skb_dst_drop, skb_dst_set, skb_network_header } from '../../core/skbuff.ts'
 import { nf_hook } from '../../netfilter/core.ts'
+import { ip_send_check } from './check.ts'
 import { rt_dst_clone } from './dst_clone.ts'
 import { ip_finish_output2 } from './finish2.ts'
-import { ip_fragment, ip_send_check } from './fragment.ts'
+import { ip_fragment } from './fragment.ts'
+import { ip_finish_output_gso } from './gso.ts'
 import { ip_skb_dst_mtu } from './mtu.ts'
 
 function cb(skb: sk_buff): inet_skb_parm {
@@ -46,8 +42,8 @@ function cb(skb: sk_buff): inet_skb_parm {
 /** To the last station, in pieces if it is too long. The skb is gone in any case. */
 function __ip_finish_output(net: net, sk: usize, skb: sk_buff): i32 {
   walk(FN___ip_finish_output, changetype<usize>(skb))
-  if (skb_shinfo(skb).gso_size) return ip_finish_output2(net, skb) // its segments fit: who made it saw to that
   const mtu = ip_skb_dst_mtu(sk, skb)
+  if (skb_is_gso(skb)) return ip_finish_output_gso(net, sk, skb, mtu)
   if (skb.len > mtu || cb(skb).frag_max_size) return ip_fragment(net, sk, skb, mtu)
   return ip_finish_output2(net, skb)
 }

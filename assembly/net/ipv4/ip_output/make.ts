@@ -159,6 +159,11 @@ function __ip_make_skb(sk: usize, fl4: flowi4, cork: inet_cork): usize {
   return changetype<usize>(skb)
 }
 
+/** The cork of the last ip_make_skb: what its sender asked for, and the size that frames were cut to. */
+export function last_cork(): inet_cork {
+  return changetype<inet_cork>(ONCE)
+}
+
 /**
  * Makes a packet of length bytes (transhdrlen of them room for the transport header, at transport_header).
  * An sk_buff, 0 for MSG_PROBE, or ERR_PTR. kind, from: APPEND_FROM_*; rt stays the caller's reference too.

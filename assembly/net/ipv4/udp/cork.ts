@@ -50,7 +50,7 @@ export function udp_push_pending_frames(sk: sock): i32 {
   sk.pending = 0
   const skb = ip_finish_skb(changetype<usize>(sk), cork, fl4)
   if (skb == 0) return 0
-  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4.saddr, fl4.daddr, fl4.fl4_dport)
+  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4, cork)
 }
 
 /** Appends bytes of a message; a failure throws all away. 0 or -errno. */

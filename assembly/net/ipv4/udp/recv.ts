@@ -6,7 +6,7 @@ import { udphdr } from '../../../include/headers.ts'
 import { iphdr } from '../../../include/ip.ts'
 import { mib_inc, net } from '../../../include/net_namespace.ts'
 import { SKB_ENDED_DELIVERED, sk_buff } from '../../../include/skbuff.ts'
-import { SOCK_READY_QUEUED, msghdr, sock } from '../../../include/sock.ts'
+import { SOCK_READY_QUEUED, UDP_FLAGS_GRO_ENABLED, msghdr, sock } from '../../../include/sock.ts'
 import { ERR_PTR, IS_ERR } from '../../../lib/err.ts'
 import { COST_COPY, charge } from '../../../kernel/cost.ts'
 import { copy_bytes } from '../../../lib/checksum.ts'
@@ -43,6 +43,7 @@ import { skb_checksum_complete, skb_csum_unnecessary } from '../../core/skbuff_d
 import { sk_receive_queue, sock_error } from '../../core/sock.ts'
 import { SOCK_CMSG_FLAGS, sock_recv_cmsgs } from '../../core/sock_cmsg.ts'
 import { INET_CMSG_FLAGS, ip_cmsg_recv } from '../ip_sockglue/cmsg_recv.ts'
+import { udp_cmsg_recv } from './gso.ts'
 import { ip_recv_error, move_addr_to_user } from '../ip_sockglue/recv_error.ts'
 
 const OFF: usize = memory.data(16, 16)
@@ -131,6 +132,7 @@ function tell(sk: sock, skb: sk_buff, msg: msghdr): void {
   if (sk.sk_flags & SOCK_CMSG_FLAGS) sock_recv_cmsgs(msg, sk, skb)
   const source = changetype<udphdr>(skb_transport_header(skb)).source
   move_addr_to_user(msg, changetype<iphdr>(skb_network_header(skb)).saddr, source)
+  if (sk.udp_flags & (<u16>UDP_FLAGS_GRO_ENABLED)) udp_cmsg_recv(msg, skb)
   if (sk.inet_flags & INET_CMSG_FLAGS) ip_cmsg_recv(msg, sk, skb)
 }
 

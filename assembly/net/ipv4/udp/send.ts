@@ -1,5 +1,5 @@
 // UDP output: from a system call to the network layer. Mirrors udp_sendmsg of net/ipv4/udp.c.
-// Corked datagrams: cork.ts. Left out: UDP-Lite, UDP_SEGMENT, eBPF. Read first: RFC 768, RFC 1122 4.1.
+// Corked datagrams: cork.ts. Left out: UDP-Lite, eBPF. Read first: RFC 768, RFC 1122 4.1.
 
 import { flowi4, rtable } from '../../../include/dst.ts'
 import { UDP_HLEN } from '../../../include/headers.ts'
@@ -24,24 +24,24 @@ import {
   EAFNOSUPPORT,
   EDESTADDRREQ,
   EINVAL,
-  EIO,
   EMSGSIZE,
   ENETUNREACH,
   ENOBUFS,
   EOPNOTSUPP,
 } from '../../../uapi/errno.ts'
 import { FN_udp_cmsg_send, FN_udp_sendmsg } from '../../../uapi/functions.ts'
+import { UDP_SEGMENT } from '../../../uapi/in.ts'
 import { RTCF_BROADCAST, RT_SCOPE_LINK } from '../../../uapi/rtnetlink.ts'
 import { IPSTATS_MIB_OUTNOROUTES, UDP_MIB_SNDBUFERRORS } from '../../../uapi/snmp.ts'
 import { AF_INET, AF_UNSPEC, MSG_CONFIRM, MSG_OOB, MSG_PROBE, SOL_UDP } from '../../../uapi/socket.ts'
 import { dst_hold, dst_release } from '../../core/dst.ts'
-import { CMSG_FIRSTHDR, CMSG_NXTHDR, CMSG_OK, cmsghdr } from '../../core/scm.ts'
+import { CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, CMSG_NXTHDR, CMSG_OK, cmsghdr } from '../../core/scm.ts'
 import { ipv4_confirm_neigh } from '../../core/neighbour/route_neigh.ts'
 import { sk_dst_check, sk_dst_set } from '../../core/sock.ts'
 import { send_waits } from '../../core/sock_wmem.ts'
 import { APPEND_FROM_USER } from '../ip_output/append.ts'
 import { flowi4_init_output } from '../flow_output.ts'
-import { ip_make_skb } from '../ip_output/make.ts'
+import { ip_make_skb, last_cork } from '../ip_output/make.ts'
 import { ip_cmsg_send } from '../ip_sockglue/cmsg_send.ts'
 import { ip_sendmsg_scope } from '../ip_sockglue/message.ts'
 import { ip_route_output_flow } from '../route/output.ts'
@@ -83,15 +83,22 @@ function destination(sk: sock, msg: msghdr, dest: udp_dest): i32 {
   return 0
 }
 
-/** Are there control messages for the IP layer? -EINVAL: malformed, or one of level SOL_UDP that is unknown. */
-function udp_cmsg_send(msg: msghdr): i32 {
+/**
+ * Reads UDP's own control messages into ipc: UDP_SEGMENT. 1: there are others, for the IP layer; 0; or -EINVAL: malformed, or
+ * unknown.
+ */
+function udp_cmsg_send(msg: msghdr, ipc: ipcm_cookie): i32 {
   walk(FN_udp_cmsg_send, 0)
   let need_ip = 0
   for (let p = CMSG_FIRSTHDR(msg); p; p = CMSG_NXTHDR(msg, changetype<cmsghdr>(p))) {
     const cmsg = changetype<cmsghdr>(p)
     if (!CMSG_OK(msg, cmsg)) return -EINVAL
-    if (cmsg.cmsg_level == SOL_UDP) return -EINVAL
-    need_ip = 1
+    if (cmsg.cmsg_level != SOL_UDP) {
+      need_ip = 1
+      continue
+    }
+    if (cmsg.cmsg_type != UDP_SEGMENT || cmsg.cmsg_len != CMSG_LEN(2)) return -EINVAL
+    ipc.gso_size = load<u16>(CMSG_DATA(cmsg))
   }
   return need_ip
 }
@@ -99,9 +106,10 @@ function udp_cmsg_send(msg: msghdr): i32 {
 /** What the message and the socket ask for. 0 or -errno. */
 function prepare(sk: sock, msg: msghdr, ipc: ipcm_cookie, dest: udp_dest): i32 {
   ipcm_init_sk(ipc, sk)
+  ipc.gso_size = sk.gso_size
   if (ipc.tos == -1) ipc.tos = sk.tos
   if (msg.msg_controllen) {
-    let err = udp_cmsg_send(msg)
+    let err = udp_cmsg_send(msg, ipc)
     if (err > 0) {
       err = ip_cmsg_send(sk, msg, ipc, OPTIONS)
       dest.connected = 0
@@ -173,7 +181,7 @@ function send_one(sk: sock, msg: msghdr, ipc: ipcm_cookie, fl4: flowi4, rt: usiz
   const skb = ip_make_skb(p, fl4, APPEND_FROM_USER, msg.iov_base, bytes, UDP_HLEN, ipc, changetype<rtable>(rt), flags)
   if (skb == 0 || IS_ERR(skb)) return <i32>skb
   charge(COST_COPY, msg.iov_len)
-  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4.saddr, fl4.daddr, fl4.fl4_dport)
+  return udp_send_skb(sk, changetype<sk_buff>(skb), fl4, last_cork())
 }
 
 /**
@@ -199,10 +207,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   if (flags & MSG_CONFIRM) ipv4_confirm_neigh(changetype<rtable>(rt), fl4.daddr)
   if (ipc.addr == 0) ipc.addr = fl4.daddr
 
-  // The way out cuts no trains yet: as over a path that cannot, they are refused.
-  const gso_size = <u32>sk.gso_size
-  if (gso_size && msg.iov_len > gso_size) err = -EIO
-  else if (flags & MSG_PROBE && flags & MSG_CONFIRM && msg.iov_len == 0) err = 0
+  if (flags & MSG_PROBE && flags & MSG_CONFIRM && msg.iov_len == 0) err = 0
   else if (!corked) err = send_one(sk, msg, ipc, fl4, rt, flags)
   else err = udp_cork_begin(sk, msg, ipc, fl4.saddr, ipc.addr, dest.dport, rt, flags)
   dst_release(rt)
