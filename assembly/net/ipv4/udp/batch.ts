@@ -25,7 +25,7 @@ import {
 } from '../../core/skbuff.ts'
 import { skb_csum_unnecessary } from '../../core/skbuff_data.ts'
 import { sk_receive_queue, sock_error } from '../../core/sock.ts'
-import { UDP_BURST_LONG, udp_burst_begin, udp_burst_end, udp_burst_send } from './burst.ts'
+import { UDP_BURST_LONG, udp_burst_again, udp_burst_begin, udp_burst_end, udp_burst_send } from './burst.ts'
 import { rmem_release } from './recv.ts'
 import { udp_sendmsg } from './send.ts'
 
@@ -155,7 +155,10 @@ export function udp_send_batch(sk: sock, from: usize, rows: u32, count: u32, byt
     const address = load<u32>(row + column)
     const port = <u32>htons(load<u32>(row + column * 2))
     err = udp_burst_send(sk, address, port, from + offset, len)
-    if (err == UDP_BURST_LONG) err = send_one(sk, address, port, from + offset, len)
+    if (err == UDP_BURST_LONG) {
+      err = send_one(sk, address, port, from + offset, len)
+      udp_burst_again(sk)
+    }
     if (err < 0) break
   }
   udp_burst_end(sk)

@@ -50,6 +50,7 @@ import { IPPROTO_UDP } from '../../../uapi/socket.ts'
 import { dst_check, dst_hold, dst_release } from '../../core/dst.ts'
 import { dev_queue_xmit } from '../../core/dev_xmit.ts'
 import { ip_neigh_gw4 } from '../../core/neighbour/create.ts'
+import { neigh_hold, neigh_release } from '../../core/neighbour/table.ts'
 import { alloc_skb } from '../../core/skbuff.ts'
 import { skb_set_owner_w } from '../../core/sock_wmem.ts'
 import { flowi4_init_output } from '../flow_output.ts'
@@ -80,6 +81,12 @@ class udp_burst {
   way: u32
   /** Longest payload. */
   most: u32
+  /** The route and its path MTU, and the neighbour: both held while the way is plain. */
+  rt: usize
+  pmtu: u32
+  neigh: usize
+  /** Softirqs that had run when the way was looked at last. */
+  softirqs: u32
   dev: usize
   csummode: u32
   skb_flags: u32
@@ -175,6 +182,9 @@ function fill(b: udp_burst, sk: sock, fl4: flowi4, rt: rtable, neigh: usize): vo
   b.ip_sum = csum_tcpudp_nofold(fl4.saddr, fl4.daddr, 0, 0, word0 + frag_off + word2)
   b.udp_sum = csum_tcpudp_nofold(fl4.saddr, fl4.daddr, 0, IPPROTO_UDP, sk.inet_sport)
   b.most = mtu - IP_HEADER_MIN - UDP_HLEN
+  b.rt = changetype<usize>(rt)
+  b.pmtu = rt.rt_pmtu
+  b.neigh = neigh
   b.dev = rt.dev
   b.skb_flags = pmtudisc_ignore_df(pmtudisc) ? SKB_IGNORE_DF : 0
   b.csummode = dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
@@ -194,9 +204,19 @@ export function udp_burst_begin(): void {
   b.delivered = 0
 }
 
-/** Counts what was sent since the last time: before anybody looks. */
+/** Nothing is known of the way any more. */
+function forget(b: udp_burst): void {
+  if (b.way == WAY_PLAIN) {
+    dst_release(b.rt)
+    neigh_release(changetype<neighbour>(b.neigh))
+  }
+  b.way = WAY_UNKNOWN
+}
+
+/** A batch is over: what it sent is counted before anybody looks. */
 export function udp_burst_end(sk: sock): void {
   const b = changetype<udp_burst>(BURST)
+  forget(b)
   if (b.packets == 0) return
   const owner = changetype<net>(sk.net)
   mib_add(owner, IPSTATS_MIB_OUTREQUESTS, b.packets)
@@ -210,18 +230,36 @@ export function udp_burst_end(sk: sock): void {
 
 /** Finds the way to an address, which is not that of the datagram before. */
 function way_to(b: udp_burst, sk: sock, address: u32): void {
+  forget(b)
   b.asked = address
   b.way = WAY_LONG
+  b.softirqs = boot.softirq_runs
   if (!is_plain(sk)) return
   const fl4 = changetype<flowi4>(FL4)
   const rt = find_route(sk, address, fl4)
   if (rt == 0) return
   const neigh = find_neighbour(changetype<rtable>(rt), fl4.daddr)
-  if (neigh) {
-    fill(b, sk, fl4, changetype<rtable>(rt), neigh)
-    b.way = WAY_PLAIN
+  if (neigh == 0) {
+    dst_release(rt)
+    return
   }
-  dst_release(rt)
+  neigh_hold(changetype<neighbour>(neigh))
+  fill(b, sk, fl4, changetype<rtable>(rt), neigh)
+  b.way = WAY_PLAIN
+}
+
+/** A softirq ran, or udp_sendmsg: is the way still what it was? An answer, or an error, may have changed it. */
+function look_again(b: udp_burst, sk: sock): void {
+  b.softirqs = boot.softirq_runs
+  const n = changetype<neighbour>(b.neigh)
+  const same = changetype<rtable>(b.rt).rt_pmtu == b.pmtu && n.hh0 == b.hh0 && n.hh1 == b.hh1
+  if (!same || !(n.nud_state & NUD_CONNECTED) || !dst_check(b.rt) || !is_plain(sk)) forget(b)
+}
+
+/** The same after a datagram that took the long way. */
+export function udp_burst_again(sk: sock): void {
+  const b = changetype<udp_burst>(BURST)
+  if (b.way == WAY_PLAIN) look_again(b, sk)
 }
 
 /** The id of the next datagram, in network order. */
@@ -296,6 +334,7 @@ export function udp_burst_send(sk: sock, address: u32, dport: u32, from: usize, 
   b.packets += 1
   b.octets += IP_HEADER_MIN + UDP_HLEN + len
   const rc = dev_queue_xmit(skb)
+  if (boot.softirq_runs != b.softirqs) look_again(b, sk)
   if (rc) return udp_send_answer(sk, ip_xmit_answer(changetype<net>(sk.net), rc))
   b.delivered += 1
   return 0
