@@ -141,6 +141,8 @@ export class boot_block {
   /** Work that no softirq may interrupt is under way: how deep (net/core/softirq.ts). Softirqs that calls ran so far. */
   bh_disabled: u32
   softirq_runs: u32
+  /** The destructor of what sockets send: its place in the table (net/core/sock_wmem.ts). */
+  sock_wfree: u32
 }
 
 export const BOOT: usize = memory.data(1024, 64)

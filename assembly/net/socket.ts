@@ -70,6 +70,7 @@ import {
 } from '../uapi/socket.ts'
 import { datagram_poll } from './core/datagram.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
+import { sock_wmem_init } from './core/sock_wmem.ts'
 import { send_waits } from './core/sock_wmem.ts'
 import { sock_getsockopt } from './core/sock_getsockopt.ts'
 import { sock_setsockopt } from './core/sock_options.ts'
@@ -112,6 +113,7 @@ export function sockets_init(): bool {
   slot_set(SLOT_ERR_PING, ping_err.index)
   slot_set(SLOT_PING_RCV, ping_rcv.index)
   slot_set(SLOT_RA_CHAIN, ip_call_ra_chain.index)
+  sock_wmem_init()
   return sk_init() && udp_table_init()
 }
 

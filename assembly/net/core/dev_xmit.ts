@@ -3,11 +3,13 @@
 
 import { boot } from '../../lib/boot.ts'
 import {
+  QUEUE_STATE_ANY_XOFF_OR_FROZEN,
   netdev_get_tx_queue,
   netdev_queue,
   netif_xmit_frozen_or_stopped,
   netif_xmit_stopped,
 } from '../../include/netdev_queue.ts'
+import { net } from '../../include/net_namespace.ts'
 import {
   IFF_XMIT_DST_RELEASE,
   NETDEV_TX_BUSY,
@@ -43,7 +45,7 @@ import { qdisc_bstats_update, qdisc_enqueue } from '../sched/sch_generic.ts'
 import { netdev_core_pick_tx } from './dev_pick_tx.ts'
 import { dev_hard_start_xmit, netdev_start_xmit } from './dev_start_xmit.ts'
 import { validate_xmit_skb_list } from './dev_validate.ts'
-import { __qdisc_run, qdisc_run, sch_direct_xmit } from './qdisc_run.ts'
+import { __qdisc_run, dev_requeue_skb, qdisc_run, sch_direct_xmit } from './qdisc_run.ts'
 import {
   kfree_skb_list_reason,
   kfree_skb_reason,
@@ -111,6 +113,27 @@ function __dev_queue_xmit(skb: sk_buff): i32 {
   const txq = netdev_core_pick_tx(dev, skb)
   const q = changetype<Qdisc>(txq.qdisc)
   return q.flags & TCQ_F_NOQUEUE ? xmit_noqueue(skb, dev, txq) : __dev_xmit_skb(skb, q, dev, txq)
+}
+
+/**
+ * The same for a packet that its device can send as it is, without a route. With one queue that is empty, and nobody who looks,
+ * it goes to the driver at once.
+ */
+export function dev_queue_xmit_plain(skb: sk_buff, dev: net_device): i32 {
+  const txq = netdev_get_tx_queue(dev, 0)
+  const q = changetype<Qdisc>(txq.qdisc)
+  const may_bypass = (q.flags & (TCQ_F_CAN_BYPASS | TCQ_F_NOQUEUE)) == TCQ_F_CAN_BYPASS
+  const taps = <u32>(changetype<net>(dev.nd_net).ptype_all | dev.ptype_all)
+  const others = (dev.num_tx_queues ^ 1) | taps | boot.trace_flags
+  const waits = q.qlen | (q.state & __QDISC_STATE_RUNNING) | (txq.state & QUEUE_STATE_ANY_XOFF_OR_FROZEN)
+  if (!may_bypass || others | waits) return dev_queue_xmit(skb)
+  skb_reset_mac_header(skb)
+  qdisc_cb(skb).pkt_len = skb.len
+  q.state |= __QDISC_STATE_RUNNING
+  qdisc_bstats_update(q, skb)
+  if (!dev_xmit_complete(netdev_start_xmit(skb, dev, txq))) dev_requeue_skb(changetype<usize>(skb), q)
+  q.state &= ~__QDISC_STATE_RUNNING
+  return NET_XMIT_SUCCESS
 }
 
 /** A device without a queue, such as loopback: straight to the driver, which may send by another device. */

@@ -38,7 +38,7 @@ import { validate_xmit_skb_list } from './dev_validate.ts'
 const BULK_SLOW: u32 = 8
 
 /** Puts packets back that the driver would not take: they go first, as soon as there is room. */
-function dev_requeue_skb(first: usize, q: Qdisc): void {
+export function dev_requeue_skb(first: usize, q: Qdisc): void {
   for (let p = first; p;) {
     const skb = changetype<sk_buff>(p)
     p = skb.next

@@ -10,6 +10,7 @@ import {
   SOCK_WATCHED,
   sock,
 } from '../../include/sock.ts'
+import { boot } from '../../lib/boot.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
 import { EAGAIN, ENOBUFS, EPIPE } from '../../uapi/errno.ts'
@@ -46,11 +47,16 @@ export function sock_wfree(p: usize): void {
   else if (sk.sk_socket_flags & ROOM_WANTED) sock_def_write_space(sk)
 }
 
+/** Once at boot. */
+export function sock_wmem_init(): void {
+  boot.sock_wfree = sock_wfree.index
+}
+
 /** The socket is charged for a packet that it sends, until it is freed. */
 export function skb_set_owner_w(skb: sk_buff, sk: sock): void {
   if (skb.destructor) skb_orphan(skb)
   skb.sk = changetype<usize>(sk)
-  skb.destructor = sock_wfree.index
+  skb.destructor = boot.sock_wfree
   sk.sk_wmem_alloc += <i32>skb.truesize
 }
 

@@ -48,7 +48,7 @@ import {
 } from '../../../uapi/snmp.ts'
 import { IPPROTO_UDP } from '../../../uapi/socket.ts'
 import { dst_check, dst_hold, dst_release } from '../../core/dst.ts'
-import { dev_queue_xmit } from '../../core/dev_xmit.ts'
+import { dev_queue_xmit_plain } from '../../core/dev_xmit.ts'
 import { ip_neigh_gw4 } from '../../core/neighbour/create.ts'
 import { neigh_hold, neigh_release } from '../../core/neighbour/table.ts'
 import { alloc_skb } from '../../core/skbuff.ts'
@@ -333,7 +333,7 @@ export function udp_burst_send(sk: sock, address: u32, dport: u32, from: usize, 
   build(b, sk, skb, from, len, to)
   b.packets += 1
   b.octets += IP_HEADER_MIN + UDP_HLEN + len
-  const rc = dev_queue_xmit(skb)
+  const rc = dev_queue_xmit_plain(skb, changetype<net_device>(b.dev))
   if (boot.softirq_runs != b.softirqs) look_again(b, sk)
   if (rc) return udp_send_answer(sk, ip_xmit_answer(changetype<net>(sk.net), rc))
   b.delivered += 1
