@@ -28,6 +28,11 @@ function batches(socket: UdpSocket, payload: number, burst: number): ReturnType<
   return all
 }
 
+/** The stack computes checksums, not the device. */
+function computesChecksums(host: Host, dev: string): void {
+  host.link(dev, { features: { 'tx-checksum-ip-generic': false } })
+}
+
 /** A host that does not ask for neighbours: who is not known is not there. */
 function knowsOnly(host: Host, dev: string): void {
   for (const probes of ['mcast_solicit', 'app_solicit']) host.sysctl(`net.ipv4.neigh.${dev}.${probes}`, 0)
@@ -41,6 +46,7 @@ async function setUpSend({ payload, ring, burst }: TransmitBench): Promise<Path>
   host.link('eth0', { up: true })
   host.neigh.add({ dev: 'eth0', ip: PEER, mac: '02:00:00:00:00:02' })
   knowsOnly(host, 'eth0')
+  computesChecksums(host, 'eth0')
   const socket = host.udp({ port: PORT, options: { SO_SNDBUF: 1 << 21 } })
   const bursts = batches(socket, payload, burst)
   lab.run()
@@ -60,6 +66,7 @@ async function setUpSend({ payload, ring, burst }: TransmitBench): Promise<Path>
 async function setUpEcho({ payload, ring, burst }: TransmitBench): Promise<Path> {
   const { lab, host, nic, bursts, bytes } = await receiver(payload, ring, burst)
   nic.attach({ keep: false })
+  computesChecksums(host, 'eth0')
   const socket = host.udp({ port: PORT, options: { SO_RCVBUF: 1 << 21, SO_SNDBUF: 1 << 21 } })
   lab.run()
   const rows = burst + 1
