@@ -1,53 +1,27 @@
 // What an administrator does to a device, and who hears of it: the notifier chain of net/core/dev.c, in one place.
 // Called by TypeScript (rtnetlink); the parts are in net/core/dev.ts, net/ipv4/devinet.ts, arp and the drivers.
 
-import { igb_down, igb_up } from './drivers/net/igb.ts'
-import { tun_purge_rx } from './drivers/net/tun.ts'
+import { dev_down, dev_up } from './admin/open.ts'
+import { notify } from './admin/notify.ts'
 import { loopback_net_init } from './drivers/net/loopback.ts'
 import { net } from './include/net_namespace.ts'
 import {
   DEV_ADDR,
-  DEV_KIND_IGB,
   DEV_KIND_LOOPBACK,
-  DEV_KIND_TUN,
   NETDEV_CHANGE,
   NETDEV_CHANGEADDR,
   NETDEV_CHANGEMTU,
-  NETDEV_DOWN,
   NETDEV_REGISTER,
-  NETDEV_UP,
   net_device,
   netif_carrier_ok,
   netif_running,
 } from './include/netdevice.ts'
 import { EADDRNOTAVAIL } from './uapi/errno.ts'
-import { FN_tun_net_close } from './uapi/functions.ts'
 import { ETH_ALEN } from './uapi/if_ether.ts'
 import { IFF_ALLMULTI, IFF_NOARP, IFF_PROMISC, IFF_UP } from './uapi/if.ts'
-import {
-  __dev_close,
-  __dev_open,
-  __dev_set_mtu,
-  dev_set_allmulti,
-  dev_set_promiscuity,
-  netif_carrier_set,
-} from './net/core/dev.ts'
+import { __dev_set_mtu, dev_set_allmulti, dev_set_promiscuity, netif_carrier_set } from './net/core/dev.ts'
 import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len } from './net/sched/dev_activate.ts'
 import { netdev_set_features } from './net/core/dev_features.ts'
-import { packet_notifier } from './net/packet/notifier.ts'
-import { arp_netdev_event } from './net/ipv4/arp.ts'
-import { inetdev_event } from './net/ipv4/devinet/event.ts'
-import { fib_netdev_event } from './net/ipv4/fib_frontend/event.ts'
-import { fib_rules_event } from './net/ipv4/fib_rules.ts'
-
-/** Tells IPv4, its rules and routes, ARP and packet sockets: event is NETDEV_*, detail the IFF_* that differ, or the MTU before. */
-function notify(dev: net_device, event: u32, detail: u32): void {
-  inetdev_event(dev, event)
-  fib_rules_event(dev, event)
-  fib_netdev_event(dev, event, detail)
-  arp_netdev_event(dev, event, detail)
-  packet_notifier(dev, event)
-}
 
 /** A device was registered: IPv4 gives it its part. */
 export function dev_announce(dev: net_device): void {
@@ -59,19 +33,6 @@ export function net_start(net: net): usize {
   const p = loopback_net_init(net)
   if (p) dev_announce(changetype<net_device>(p))
   return p
-}
-
-function dev_up(dev: net_device): void {
-  if (dev.kind == DEV_KIND_IGB) igb_up(dev)
-  __dev_open(dev)
-  notify(dev, NETDEV_UP, IFF_UP)
-}
-
-function dev_down(dev: net_device): void {
-  __dev_close(dev)
-  if (dev.kind == DEV_KIND_IGB) igb_down(dev)
-  if (dev.kind == DEV_KIND_TUN) tun_purge_rx(dev, FN_tun_net_close)
-  notify(dev, NETDEV_DOWN, IFF_UP)
 }
 
 /** Sets the flags of mask: IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP. 0. */

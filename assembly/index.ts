@@ -102,6 +102,7 @@ import {
   OFF_net_frag_mem,
   OFF_net_frag_queues,
   OFF_net_local_reserved_ports,
+  OFF_net_ifindex,
   OFF_net_loopback_dev,
   OFF_net_skb_live,
   OFF_sock_all_next,
@@ -201,6 +202,15 @@ import {
   dev_set_tx_queue_len,
   linkwatch_do_dev,
 } from './admin.ts'
+import {
+  dev_change_name,
+  dev_change_net_namespace,
+  dummy_create,
+  free_netdevice,
+  unregister_netdevice,
+  veth_create,
+  veth_other,
+} from './border/links.ts'
 import { net_tx_action } from './net/core/qdisc_run.ts'
 import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } from './net/core/neighbour.ts'
 import { fib_delrule, fib_newrule, fib_rules_dump } from './net/ipv4/fib_rules.ts'
@@ -332,6 +342,7 @@ export {
   OFF_net_frag_mem,
   OFF_net_frag_queues,
   OFF_net_local_reserved_ports,
+  OFF_net_ifindex,
   OFF_net_loopback_dev,
   OFF_net_skb_live,
   OFF_sock_all_next,
@@ -403,6 +414,13 @@ export {
   reserved_ports_clear,
   sysctl_write,
   // border/drivers
+  dev_change_name,
+  dev_change_net_namespace,
+  dummy_create,
+  free_netdevice,
+  unregister_netdevice,
+  veth_create,
+  veth_other,
   igb_create,
   igb_fifo_commit,
   igb_fifo_lend,

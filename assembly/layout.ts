@@ -40,6 +40,7 @@ export const OFF_net_drops_count: usize = offsetof<net>('drops_count')
 export const OFF_net_frag_mem: usize = offsetof<net>('frag_mem')
 export const OFF_net_frag_queues: usize = offsetof<net>('frag_queues')
 export const OFF_net_local_reserved_ports: usize = offsetof<net>('local_reserved_ports')
+export const OFF_net_ifindex: usize = offsetof<net>('ifindex')
 export const SIZE_net: usize = offsetof<net>()
 
 export const OFF_net_device_next: usize = offsetof<net_device>('next')

@@ -76,6 +76,7 @@ import {
   __skb_queue_tail,
   kfree_skb_reason,
   skb_dst_force,
+  skb_orphan,
   skb_pull,
 } from './net/core/skbuff.ts'
 import { eth_type_trans } from './net/ethernet/eth.ts'
@@ -93,9 +94,10 @@ import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
 import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
 
-/** How a packet came: in a batch of NAPI (list functions), or alone. */
+/** How a packet came: in a batch of NAPI (list functions), from the backlog, or alone. */
 const BY_LIST: u32 = 1
 const ALONE: u32 = 0
+const BACKLOG: u32 = 2
 
 /** What a packet passes station by station, in the words of the walk: those that come alone begin one entry later. */
 const GRO_WALK: usize = memory.data<u32>([FN_napi_gro_receive, FN_dev_gro_receive, 0])
@@ -209,17 +211,20 @@ function ip_packet(received: sk_buff, how: u32): void {
   walk_all(how == BY_LIST ? LIST_RCV_WALK : RCV_WALK, changetype<usize>(received))
   const skb = ip_rcv_core(received, owner)
   if (changetype<usize>(skb) == 0) return
+  // What was sent on this host is its sender's until here; no NIC's packet is.
+  if (how != BY_LIST) skb_orphan(skb)
   if (nf_hook(owner, NF_INET_PRE_ROUTING, skb, skb.dev, 0) <= 0) return
 
   const ip = changetype<iphdr>(skb.data)
   walk_all(how == BY_LIST ? LIST_FINISH_WALK : LIST_FINISH_WALK + 4, changetype<usize>(skb))
-  const hint = how == BY_LIST ? hint_for(ip, dev, owner) : changetype<sk_buff>(0)
+  const hint = how != ALONE ? hint_for(ip, dev, owner) : NO_SKB
   if (hint_repeats(skb, ip, hint)) {
     dst_input(skb, owner, how)
     return
   }
-  if (!ip_rcv_finish_core(owner, skb, dev, hint)) return
-  if (how == BY_LIST) hint_keep(skb, changetype<iphdr>(skb.data), dev)
+  // Linux asks the packet before only in a batch.
+  if (!ip_rcv_finish_core(owner, skb, dev, how == BY_LIST ? hint : NO_SKB)) return
+  if (how != ALONE) hint_keep(skb, changetype<iphdr>(skb.data), dev)
   dst_input(skb, owner, how)
 }
 
@@ -437,7 +442,7 @@ function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
     work++
     walk(FN___netif_receive_skb, p)
     walk(FN___netif_receive_skb_one_core, p)
-    receive(skb, ALONE)
+    receive(skb, BACKLOG)
   }
   return work
 }

@@ -7,6 +7,7 @@ export type { HostOptions, HostSpec, HostWith, NicSpec } from './host.ts'
 export { Namespace } from './host/namespace.ts'
 export type {
   AddressCommands,
+  LinkCommands,
   NeighbourCommands,
   NicOptions,
   RouteCommands,
@@ -42,7 +43,8 @@ export type { Membership, OptionName, OptionValue, PacketMembership } from './so
 export type { MsgFlag, Received, SocketName } from './socket/syscalls.ts'
 export type { DeviceStats, LinkInfo } from './net/dev.ts'
 export type { AddressSpec } from './net/rtnetlink/addr.ts'
-export type { LinkChange } from './net/rtnetlink/link.ts'
+export type { LinkChange, NetnsLike } from './net/rtnetlink/link.ts'
+export type { DummyLink, NewLink, VethLink } from './net/rtnetlink/newlink.ts'
 export type { NeighbourInfo, NeighbourSpec } from './net/rtnetlink/neigh.ts'
 export type { NexthopSpec, RouteSpec, RouteVerb } from './net/rtnetlink/route.ts'
 export type { NexthopInfo, RouteInfo, RouteQuery } from './net/rtnetlink/route_get.ts'

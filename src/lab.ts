@@ -6,14 +6,14 @@ import { seedOf } from './kernel/random.ts'
 import { inProcess } from './kernel/softirq.ts'
 import type { HostState, LabOptions as Options, LinkEnd, LinkState, LinkStats } from './kernel/state.ts'
 import { clockState, dropEvents } from './kernel/time.ts'
-import { nicAt } from './drivers/net/wire.ts'
+import { nicAt, unplug } from './drivers/net/wire.ts'
 import { type Host, type HostSpec, type HostWith, handleOf, makeHost } from './host.ts'
 import { type Account, readAccount, sumAccounts } from './host/counters.ts'
 import type { Nic } from './host/devices.ts'
 import { type RunResult, advance, handlers, runUntil } from './lab/loop.ts'
 import { type Snapshot, restoreSnapshot, takeSnapshot } from './lab/snapshot.ts'
 import { copy_net_ns } from './net/net_namespace.ts'
-import { setCarrier } from './net/rtnetlink/link.ts'
+import { setCarrier } from './net/carrier.ts'
 import { COST_ROWS } from './wasm/abi.ts'
 import { integer, parseLoss, parseRate, parseTime } from './wasm/encode.ts'
 import { checked, invalid, systemError } from './wasm/errors.ts'
@@ -153,6 +153,7 @@ export class Lab implements AsyncDisposable {
       blasts: [],
       sleeps: [],
       nextSleep: 0,
+      nextDevice: 0,
     }
     const machine = this.#machine(host)
     state.hosts.push(host)
@@ -216,18 +217,7 @@ export class Lab implements AsyncDisposable {
       if (!link) throw systemError('ENODEV', 'link', 'the wire was pulled out')
       return link
     }
-    return { id, stats: () => structuredClone(find().stats), unplug: () => this.#unplug(find()) }
-  }
-
-  #unplug(link: LinkState): void {
-    const { state } = this.#simulation
-    state.links = state.links.filter((other) => other.id !== link.id)
-    for (const end of link.ends) {
-      const at = nicAt(this.#simulation, end)
-      if (!at) continue
-      at.nic.peer = { kind: 'none' }
-      setCarrier(at.machine, at.device, false)
-    }
+    return { id, stats: () => structuredClone(find().stats), unplug: () => unplug(this.#simulation, find().id) }
   }
 
   /** Lets happen what is due by then, then moves the clock: ns, or '1ms'. */
@@ -285,7 +275,7 @@ export class Lab implements AsyncDisposable {
   #remove(machine: Machine): void {
     const { state } = this.#simulation
     const isOf = (end: LinkEnd): boolean => end.host === machine.id
-    for (const link of state.links.filter(({ ends }) => ends.some(isOf))) this.#unplug(link)
+    for (const link of state.links.filter(({ ends }) => ends.some(isOf))) unplug(this.#simulation, link.id)
     dropEvents(state.clock, (event) => event.host === machine.id)
     state.hosts = state.hosts.filter((host) => host.id !== machine.id)
     this.#release(machine)

@@ -1,12 +1,14 @@
 // Brings up the protocols of an instance, and fills the slots through which lower rooms call higher ones (inet_init).
 
 import { ENOMEM } from '../uapi/errno.ts'
+import { dummy_init } from '../drivers/net/dummy.ts'
 import { igb_init } from '../drivers/net/igb.ts'
 import { loopback_init } from '../drivers/net/loopback.ts'
 import { tun_init } from '../drivers/net/tun.ts'
 import { pktsched_init } from '../net/sched/kinds.ts'
 import { softirq_init } from '../path.ts'
 import { ipv4_offload_init } from '../net/ipv4/af_inet/gso.ts'
+import { veth_init } from '../drivers/net/veth.ts'
 import { arp_init } from '../net/ipv4/arp.ts'
 import { devinet_init } from '../net/ipv4/devinet.ts'
 import { ip_fib_init } from '../net/ipv4/fib_frontend.ts'
@@ -24,6 +26,8 @@ export function protocols_init(): i32 {
   tun_init()
   igb_init()
   ipv4_offload_init()
+  veth_init()
+  dummy_init()
   ip_rt_init()
   inet_initpeers()
   icmp_init()

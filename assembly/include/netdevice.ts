@@ -10,6 +10,10 @@ export const DEV_KIND_TUN: u32 = 1
 export const DEV_KIND_IGB: u32 = 2
 export const DEV_KIND_VETH: u32 = 3
 export const DEV_KIND_DUMMY: u32 = 4
+export const DEV_KIND_IPIP: u32 = 5
+export const DEV_KIND_VXLAN: u32 = 6
+/** Where routes of devices that are gone lead (blackhole_netdev). */
+export const DEV_KIND_BLACKHOLE: u32 = 7
 export const DEV_KIND_MAX: u32 = 8
 
 /** state bits (enum netdev_state_t) */
@@ -58,6 +62,7 @@ export const NETIF_F_GSO_MASK: u32 =
   NETIF_F_GSO_UDP_TUNNEL |
   NETIF_F_GSO_UDP_TUNNEL_CSUM |
   NETIF_F_GSO_FRAGLIST
+export const NETIF_F_GSO_ENCAP_ALL: u32 = NETIF_F_GSO_IPXIP4 | NETIF_F_GSO_UDP_TUNNEL | NETIF_F_GSO_UDP_TUNNEL_CSUM
 export const NETIF_F_GSO_SOFTWARE: u32 = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST
 /** What every device has, for the stack does it. */
 export const NETIF_F_SOFT_FEATURES: u32 = NETIF_F_GSO | NETIF_F_GRO
@@ -72,6 +77,7 @@ export const NETDEV_REGISTER: u32 = 5
 export const NETDEV_UNREGISTER: u32 = 6
 export const NETDEV_CHANGEMTU: u32 = 7
 export const NETDEV_CHANGEADDR: u32 = 8
+export const NETDEV_CHANGENAME: u32 = 10
 
 /** priv_flags (enum netdev_priv_flags): no qdisc unless one is asked for; the route is dropped before the driver. */
 export const IFF_XMIT_DST_RELEASE: u32 = 1 << 4
@@ -186,6 +192,8 @@ export class net_device {
   /** (dev, txqueue) => void, 0: its queues are not watched; ticks until one counts as hanging, 0: 5 s. */
   ndo_tx_timeout: u32
   watchdog_timeo: u32
+  /** Bytes of the driver's private part. */
+  priv_size: u32
 }
 
 export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')

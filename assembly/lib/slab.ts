@@ -16,7 +16,19 @@ export class kmem_cache {
   total: u32
   /** Most objects ever in use. */
   peak: u32
+  /** The slab carved last: where its record lies, behind its objects. */
+  slabs: usize
 }
+
+/** Behind the objects of a slab: the slab before, and how many objects there are. */
+@unmanaged
+@final
+class slab_record {
+  before: usize
+  objects: u32
+}
+
+const RECORD: usize = offsetof<slab_record>()
 
 export function cache_of(number: u32): kmem_cache {
   return changetype<kmem_cache>(CACHES + <usize>number * KMEM_CACHE_SIZE)
@@ -30,16 +42,17 @@ export function kmem_cache_create(number: u32, size: u32): void {
   cache.inuse = 0
   cache.total = 0
   cache.peak = 0
+  cache.slabs = 0
 }
 
 function refill(cache: kmem_cache): bool {
   const size = <usize>cache.size
   let count = CHUNK / size
   if (count == 0) count = 1
-  let p = arena_carve(count * size)
+  let p = arena_carve(count * size + RECORD)
   if (p == 0 && count > 1) {
     count = 1
-    p = arena_carve(size)
+    p = arena_carve(size + RECORD)
   }
   if (p == 0) return false
   for (let i: usize = count; i > 0; i--) {
@@ -48,6 +61,10 @@ function refill(cache: kmem_cache): bool {
     cache.free = object
   }
   cache.total += <u32>count
+  const record = p + count * size
+  changetype<slab_record>(record).before = cache.slabs
+  changetype<slab_record>(record).objects = <u32>count
+  cache.slabs = record
   return true
 }
 
@@ -73,4 +90,22 @@ export function kmem_cache_free(number: u32, p: usize): void {
   store<usize>(p, cache.free)
   cache.free = p
   cache.inuse -= 1
+}
+
+/** Bytes from one object of a cache to the next. */
+export function slab_size(number: u32): usize {
+  return cache_of(number).size
+}
+
+/** All slabs of a cache, for who looks at every object, free ones too: their objects lie right before what is answered. 0: no more. */
+export function slab_first(number: u32): usize {
+  return cache_of(number).slabs
+}
+
+export function slab_next(slab: usize): usize {
+  return changetype<slab_record>(slab).before
+}
+
+export function slab_objects(slab: usize): u32 {
+  return changetype<slab_record>(slab).objects
 }

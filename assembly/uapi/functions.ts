@@ -1738,5 +1738,8 @@ export const FN_ip6_rcv_core: u32 = 1695
 export const FN_xfrm4_rcv_encap: u32 = 1696
 export const FN_xfrm4_udp_encap_rcv: u32 = 1697
 
+// Virtual devices
+export const FN_dummy_xmit: u32 = 1698
+
 // The highest id.
-export const FN_MAX: u32 = 1697
+export const FN_MAX: u32 = 1698

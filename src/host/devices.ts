@@ -7,44 +7,60 @@ import { takeSent } from '../drivers/net/wire.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
 import { deviceFeatures } from '../net/ethtool.ts'
-import { type LinkInfo, deviceByIndex, linkInfo } from '../net/dev.ts'
-import { type LinkChange, setCarrier, setLink } from '../net/rtnetlink/link.ts'
+import { type LinkInfo, deviceById, linkInfo } from '../net/dev.ts'
+import { setCarrier } from '../net/carrier.ts'
+import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { systemError } from '../wasm/errors.ts'
 
 export type { FrameBatch, Frames, FrameColumns, SentFrames } from '../drivers/net/frames.ts'
 export type { Written } from '../drivers/net/tap.ts'
 
-/** A device of a host, known by namespace and index. */
+/** A device of a host. The handle stays its own when it is renamed or moved; ENODEV once it was taken out. */
 export class Device {
   readonly #machine: Machine
-  readonly #namespace: number
-  readonly ifindex: number
-  readonly name: string
+  readonly #id: number
+  readonly #firstName: string
 
-  constructor(machine: Machine, namespace: number, device: DeviceState) {
+  constructor(machine: Machine, device: DeviceState) {
     this.#machine = machine
-    this.#namespace = namespace
-    this.ifindex = device.ifindex
-    this.name = device.name
+    this.#id = device.id
+    this.#firstName = device.name
   }
 
   protected get machine(): Machine {
     return this.#machine
   }
 
+  get #found(): { namespace: NamespaceState; device: DeviceState } {
+    const found = deviceById(this.#machine, this.#id)
+    if (!found) throw systemError('ENODEV', 'device', `${this.#firstName} was taken out, or the restored lab has none`)
+    return found
+  }
+
   protected get namespace(): NamespaceState {
-    return this.#machine.namespace(this.#namespace)
+    return this.#found.namespace
   }
 
   protected get state(): DeviceState {
-    const found = deviceByIndex(this.namespace, this.ifindex)
-    if (!found) throw systemError('ENODEV', 'device', `${this.name}: the restored lab has no such device`)
-    return found
+    return this.#found.device
+  }
+
+  get ifindex(): number {
+    return this.state.ifindex
+  }
+
+  get name(): string {
+    return this.state.name
+  }
+
+  /** The name of the namespace that it is in, '' for the first. */
+  get netnsName(): string {
+    return this.namespace.name
   }
 
   /** For lab.link. */
   get end(): LinkEnd {
-    return { host: this.#machine.id, namespace: this.#namespace, ifindex: this.ifindex }
+    return { host: this.#machine.id, device: this.#id }
   }
 
   /** Flags, MTU, MAC, carrier and statistics, as `ip -s link` shows them. */

@@ -4,9 +4,10 @@
 import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../kernel/state.ts'
-import { type LinkInfo, createNic, createTap, linkInfo, requireDevice } from '../net/dev.ts'
+import { type LinkInfo, createNic, createTap, deviceById, freshMac, linkInfo, requireDevice } from '../net/dev.ts'
 import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
+import { type NewLink, addLink, delLink } from '../net/rtnetlink/newlink.ts'
 import {
   type NeighbourInfo,
   type NeighbourSpec,
@@ -52,6 +53,16 @@ export interface NicOptions {
   attached?: boolean
 }
 
+/** `ip link`. */
+export interface LinkCommands {
+  /** What `ip -s link` shows of a device; with a change, changes it first. ENODEV, EINVAL, EEXIST. */
+  (name: string, change?: LinkChange): LinkInfo
+  /** Makes a link, down. EEXIST, EINVAL, EOPNOTSUPP. */
+  add(link: NewLink): Device
+  /** Takes a device away, with all that goes by it; a veth's other end too. ENODEV, EOPNOTSUPP for lo. */
+  del(name: string): void
+}
+
 /** `ip address`. */
 export interface AddressCommands {
   add(dev: string, address: AddressSpec): void
@@ -88,18 +99,13 @@ export interface NeighbourCommands {
   list(): NeighbourInfo[]
 }
 
-/** A MAC for a device that was given none: locally administered, different for each host and index. */
-function macOf(machine: Machine, ifindex: number): string {
-  const parts = [2, 0, 0, machine.id >> 8, machine.id & 255, ifindex & 255]
-  return parts.map((part) => part.toString(16).padStart(2, '0')).join(':')
-}
-
 /** One network namespace of a host. */
 export class Namespace {
   readonly #machine: Machine
   readonly #id: number
   /** '' for the first of a host. */
   readonly netnsName: string
+  readonly link: LinkCommands
   readonly addr: AddressCommands
   readonly route: RouteCommands
   readonly rule: RuleCommands
@@ -110,6 +116,15 @@ export class Namespace {
     this.#id = namespace.id
     this.netnsName = namespace.name
     const own = (): NamespaceState => machine.namespace(namespace.id)
+    const link = (name: string, change?: LinkChange): LinkInfo => {
+      const { id } = requireDevice(own(), name, change ? 'RTM_SETLINK' : 'link')
+      if (change) setLink(machine, own(), name, change)
+      return linkInfo(machine, deviceById(machine, id)!.device)
+    }
+    this.link = Object.assign(link, {
+      add: (wanted: NewLink) => this.#handle(addLink(machine, own(), wanted)),
+      del: (name: string) => delLink(machine, own(), name),
+    })
     this.addr = {
       add: (dev, address) => addAddress(machine, own(), dev, address),
       del: (dev, address) => delAddress(machine, own(), dev, address),
@@ -148,7 +163,7 @@ export class Namespace {
 
   #handle(device: DeviceState): Device {
     const Kind = device.kind === 'tap' ? Tap : device.kind === 'nic' ? Nic : Device
-    return new Kind(this.#machine, this.#id, device)
+    return new Kind(this.#machine, device)
   }
 
   /** All devices, in order of their index. */
@@ -164,18 +179,18 @@ export class Namespace {
   /** Makes a TAP, down. EEXIST, EINVAL. */
   tap(name: string, options: TapOptions = {}): Tap {
     const { namespaceState: namespace, machine } = this
-    const mac = options.mac ?? macOf(machine, namespace.devices.length + 1)
+    const mac = options.mac ?? freshMac(machine, namespace)
     const device = inProcess(machine, () => createTap(machine, namespace, name, mac, options.napi ?? false))
     if (options.carrier === false) setLink(machine, namespace, name, { carrier: false })
     if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
-    return new Tap(machine, this.#id, device)
+    return new Tap(machine, device)
   }
 
   /** Makes a NIC, down; its cable ends in the program (rx, tx) unless attached is false. EEXIST, EINVAL. */
   nic(name: string, options: NicOptions = {}): Nic {
     const { namespaceState: namespace, machine } = this
     const { queues = 1, ring = 256, attached = true } = options
-    const mac = options.mac ?? macOf(machine, namespace.devices.length + 1)
+    const mac = options.mac ?? freshMac(machine, namespace)
     const shape = {
       mac,
       queues: integer(queues, 1, 16, 'queues', 'nic'),
@@ -185,15 +200,8 @@ export class Namespace {
     const device = inProcess(machine, () => createNic(machine, namespace, name, shape))
     setLink(machine, namespace, name, { carrier: false })
     if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
-    const nic = new Nic(machine, this.#id, device)
+    const nic = new Nic(machine, device)
     return attached ? nic.attach() : nic
-  }
-
-  /** What `ip -s link` shows of a device; with a change, changes it first. ENODEV, EINVAL. */
-  link(name: string, change?: LinkChange): LinkInfo {
-    const { namespaceState: namespace, machine } = this
-    if (change) setLink(machine, namespace, name, change)
-    return linkInfo(machine, requireDevice(namespace, name, 'link'))
   }
 
   /** Reads a sysctl as text, or writes it. ENOENT for one that 6.18 does not have, EINVAL for a bad value, EACCES. */

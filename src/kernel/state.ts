@@ -36,6 +36,8 @@ export interface HostState {
   /** When the next timer of the wheel fires in ns, -1: none is set. */
   timerAt: number
   blasts: BlastState[]
+  /** Number of the next device. */
+  nextDevice: number
   /** Who sleeps until a time (src/kernel/wait.ts), the first to wake first. */
   sleeps: { id: number; until: number }[]
   nextSleep: number
@@ -69,12 +71,17 @@ export interface NamespaceState {
   written: Record<string, true>
 }
 
+/** What a device is. */
+export type DeviceKind = 'lo' | 'tap' | 'tun' | 'nic' | 'veth' | 'dummy' | 'ipip' | 'vxlan'
+
 export interface DeviceState {
+  /** Its number in the host, for as long as it lives, in whatever namespace. */
+  id: number
   /** struct net_device. */
   ptr: number
   ifindex: number
   name: string
-  kind: 'lo' | 'tap' | 'nic'
+  kind: DeviceKind
   /** Only a tap: frames are polled by NAPI. */
   napi: boolean
   nic?: NicState
@@ -125,8 +132,8 @@ export interface LinkState {
 
 export interface LinkEnd {
   host: number
-  namespace: number
-  ifindex: number
+  /** DeviceState.id */
+  device: number
 }
 
 export interface LinkStats {
@@ -137,7 +144,8 @@ export interface LinkStats {
 
 /** net/core/link_watch.c: which devices wait, and when the work may run again. */
 export interface LinkWatchState {
-  pending: { namespace: number; ifindex: number }[]
+  /** DeviceState.id of each. */
+  pending: number[]
   nextEvent: number
   scheduled: boolean
 }

@@ -94,7 +94,7 @@ function dispatch(simulation: Simulation, event: SimEvent): void {
   if (!machine) return
   const { kind, target, args } = event
   if (kind === 'irq' || kind === 'tx') {
-    const at = nicAt(simulation, { host: event.host, namespace: args[1]!, ifindex: target })
+    const at = nicAt(simulation, { host: event.host, device: target })
     if (!at) return
     if (kind === 'irq') interrupt(at, args[0]!)
     else transmitMore(at, args[0]!, wireRate, deliver)

@@ -3,7 +3,7 @@
 
 import { IFF_ALLMULTI, IFF_PROMISC } from '../../assembly/uapi/if.ts'
 import type { Machine } from '../kernel/machine.ts'
-import type { DeviceState, NamespaceState, NicState } from '../kernel/state.ts'
+import type { DeviceKind, DeviceState, NamespaceState, NicState } from '../kernel/state.ts'
 import { LINK_STATE_NOCARRIER, type Ptr } from '../wasm/abi.ts'
 import { encodeIfname, formatMac, parseMac } from '../wasm/encode.ts'
 import { checked, systemError } from '../wasm/errors.ts'
@@ -44,7 +44,7 @@ export type DeviceStats = Record<(typeof LINK_STATS)[number], number>
 export interface LinkInfo {
   name: string
   ifindex: number
-  kind: 'lo' | 'tap' | 'nic'
+  kind: DeviceKind
   /** IFF_* as the administrator set them. */
   flags: number
   up: boolean
@@ -72,6 +72,18 @@ export function deviceByIndex(namespace: NamespaceState, ifindex: number): Devic
   return namespace.devices.find((device) => device.ifindex === ifindex)
 }
 
+/** A device by its number in the host, and its namespace; undefined: it is gone. */
+export function deviceById(
+  machine: Machine,
+  id: number,
+): { namespace: NamespaceState; device: DeviceState } | undefined {
+  for (const namespace of machine.state.namespaces) {
+    const device = namespace.devices.find((candidate) => candidate.id === id)
+    if (device) return { namespace, device }
+  }
+  return undefined
+}
+
 /** The name of a device's index, the number itself as text when there is none. */
 export function deviceName(namespace: NamespaceState, ifindex: number): string {
   return deviceByIndex(namespace, ifindex)?.name ?? String(ifindex)
@@ -89,11 +101,27 @@ export function deviceByPointer(
   return undefined
 }
 
-function enter(machine: Machine, namespace: NamespaceState, ptr: Ptr, entry: Omit<DeviceState, 'ptr' | 'ifindex'>) {
-  const ifindex = machine.core.memory.readU32(ptr + machine.core.offsets.net_device.ifindex)
-  const device: DeviceState = { ptr, ifindex, ...entry }
-  namespace.devices.push(device)
+/** The index that a device has in its namespace. */
+export function indexOf(machine: Machine, ptr: Ptr): number {
+  return machine.core.memory.readU32(ptr + machine.core.offsets.net_device.ifindex)
+}
+
+/** Puts a device's entry into its namespace's list, which is in order of the indexes. */
+export function enlist(machine: Machine, namespace: NamespaceState, device: DeviceState): void {
+  const at = namespace.devices.findIndex((other) => other.ifindex > device.ifindex)
+  namespace.devices.splice(at < 0 ? namespace.devices.length : at, 0, device)
   inheritDefaults(machine, namespace, device)
+}
+
+/** Makes the entry of a device that the core has made. */
+export function enter(
+  machine: Machine,
+  namespace: NamespaceState,
+  ptr: Ptr,
+  entry: Omit<DeviceState, 'id' | 'ptr' | 'ifindex'>,
+): DeviceState {
+  const device: DeviceState = { id: machine.state.nextDevice++, ptr, ifindex: indexOf(machine, ptr), ...entry }
+  enlist(machine, namespace, device)
   return device
 }
 
@@ -103,9 +131,15 @@ export function enterLoopback(machine: Machine, namespace: NamespaceState): Devi
   return enter(machine, namespace, ptr, { name: 'lo', kind: 'lo', napi: false })
 }
 
-/** Writes a name and a MAC to the call buffer. */
-function writeIdentity(machine: Machine, name: string, mac: string, syscall: string): { name: Ptr; mac: Ptr } {
-  const at = machine.core.callBuffer
+/** Writes a name and a MAC to the call buffer; the second of two behind the first. */
+export function writeIdentity(
+  machine: Machine,
+  name: string,
+  mac: string,
+  syscall: string,
+  second = false,
+): { name: Ptr; mac: Ptr } {
+  const at = machine.core.callBuffer + (second ? 32 : 0)
   const bytes = encodeIfname(name, syscall)
   machine.core.memory.write(at + 16, parseMac(mac, syscall))
   machine.core.memory.write(at, bytes)
@@ -151,6 +185,13 @@ export function createNic(machine: Machine, namespace: NamespaceState, name: str
     peer: { kind: 'none' },
   }
   return enter(machine, namespace, ptr, { name, kind: 'nic', napi: true, nic })
+}
+
+/** A MAC for a device that was given none: locally administered, different for each host, namespace and index. */
+export function freshMac(machine: Machine, namespace: NamespaceState, ahead = 1): string {
+  const next = machine.core.memory.readU32(namespace.net + machine.core.offsets.net.ifindex) + ahead
+  const parts = [2, namespace.id >> 8, namespace.id, machine.id >> 8, machine.id, next]
+  return parts.map((part) => (part & 255).toString(16).padStart(2, '0')).join(':')
 }
 
 /** The counters of a device. */

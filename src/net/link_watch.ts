@@ -5,7 +5,7 @@ import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import { dropEvents, pushEvent } from '../kernel/time.ts'
 import { LINK_STATE_NOCARRIER, LINK_STATE_START, type Ptr } from '../wasm/abi.ts'
-import { deviceByIndex, deviceByPointer } from './dev.ts'
+import { deviceById, deviceByPointer } from './dev.ts'
 
 const SECOND = 1_000_000_000
 
@@ -15,9 +15,8 @@ export function linkwatch_fire_event(machine: Machine, ptr: Ptr): void {
   if (!found) return
   const { memory, offsets } = machine.core
   const watch = machine.state.linkWatch
-  const { namespace, device } = found
-  const known = watch.pending.some((entry) => entry.namespace === namespace.id && entry.ifindex === device.ifindex)
-  if (!known) watch.pending.push({ namespace: namespace.id, ifindex: device.ifindex })
+  const { device } = found
+  if (!watch.pending.includes(device.id)) watch.pending.push(device.id)
   const state = memory.readU32(ptr + offsets.net_device.state)
   const urgent = (state & LINK_STATE_START) !== 0 && (state & LINK_STATE_NOCARRIER) === 0
   if (watch.scheduled && !urgent) return
@@ -35,9 +34,9 @@ export function linkwatch_event(machine: Machine): void {
   watch.scheduled = false
   watch.nextEvent = machine.now + SECOND
   dropEvents(machine.simulation.state.clock, (event) => event.kind === 'linkwatch' && event.host === machine.id)
-  for (const entry of pending) {
-    const device = deviceByIndex(machine.namespace(entry.namespace), entry.ifindex)
-    if (device) inProcess(machine, () => machine.core.exports.linkwatch_do_dev(device.ptr))
+  for (const id of pending) {
+    const found = deviceById(machine, id)
+    if (found) inProcess(machine, () => machine.core.exports.linkwatch_do_dev(found.device.ptr))
   }
 }
 

@@ -20,7 +20,19 @@ export function copy_net_ns(machine: Machine, name: string): NamespaceState {
   return namespace
 }
 
-/** The namespace of this name, or ENOENT. */
+/** The namespace of this name ('' for the first), undefined: there is none. */
 export function namespaceByName(machine: Machine, name: string): NamespaceState | undefined {
   return machine.state.namespaces.find((namespace) => namespace.name === name)
+}
+
+/** A namespace by its name or handle, or ENOENT. */
+export function requireNamespace(
+  machine: Machine,
+  given: string | { readonly netnsName: string },
+  syscall: string,
+): NamespaceState {
+  const name = typeof given === 'string' ? given : given.netnsName
+  const found = namespaceByName(machine, name)
+  if (!found) throw systemError('ENOENT', syscall, `the host has no namespace '${name}'`)
+  return found
 }

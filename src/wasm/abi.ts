@@ -51,6 +51,17 @@ export interface CoreExports {
   /** The qdiscs that were scheduled on this CPU run. */
   net_tx_action(): void
 
+  // links; a name lies at its pointer, a MAC 16 bytes behind
+  veth_create(net: Ptr, name: Ptr, peerNet: Ptr, peerName: Ptr): Ptr
+  /** The other end, 0: it is gone. */
+  veth_other(dev: Ptr): Ptr
+  dummy_create(net: Ptr, name: Ptr): Ptr
+  dev_change_name(dev: Ptr, name: Ptr): number
+  dev_change_net_namespace(dev: Ptr, net: Ptr): number
+  /** Out of its namespace; its memory is given back by free_netdevice. */
+  unregister_netdevice(dev: Ptr): void
+  free_netdevice(dev: Ptr): void
+
   // drivers
   tun_create(net: Ptr, name: Ptr, mac: Ptr, napi: number): Ptr
   tun_write(dev: Ptr, frame: Ptr, length: number): number
@@ -176,6 +187,7 @@ export const LAYOUT = {
     'frag_mem',
     'frag_queues',
     'local_reserved_ports',
+    'ifindex',
   ],
   net_device: [
     'next',

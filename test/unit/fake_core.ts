@@ -105,6 +105,7 @@ export function fakeMachine(cpus = 1, costs: Record<string, [number, number]> = 
           blasts: [],
           sleeps: [],
           nextSleep: 0,
+          nextDevice: 0,
         },
       ],
       links: [],

@@ -150,11 +150,7 @@ test('what is sent leaves at once without a wire, padded, and its completion is 
 test('a wire has rate and delay', () => {
   const fake = fakeMachine()
   const [a, b] = [withNic(fake, 'eth0'), withNic(fake, 'eth1')]
-  const end = (at: NicAt): { host: number; namespace: number; ifindex: number } => ({
-    host: 1,
-    namespace: 0,
-    ifindex: at.device.ifindex,
-  })
+  const end = (at: NicAt): { host: number; device: number } => ({ host: 1, device: at.device.id })
   const stats = { frames: 0, bytes: 0, lost: 0 }
   fake.simulation.state.links.push({
     id: 0,

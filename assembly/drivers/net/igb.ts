@@ -77,6 +77,7 @@ import {
   igb_rx_desc,
   rx_desc_at,
   tx_desc_at,
+  igb_fifo_free,
 } from './igb_ring.ts'
 
 /** What the hardware does for software. */
@@ -410,6 +411,17 @@ function igb_tx_timeout(p: usize, _queue: u32): void {
   for (let q: u32 = 0; q < igb_queues(dev); q++) {
     igb_clean_tx_ring(igb_ring_of(dev, q))
     netif_tx_wake_queue(netdev_get_tx_queue(dev, q))
+  }
+}
+
+/** Its rings and FIFOs are given back; it is down. */
+export function igb_free(dev: net_device): void {
+  igb_down(dev)
+  for (let q: u32 = 0; q < igb_queues(dev); q++) {
+    const ring = igb_ring_of(dev, q)
+    kfree(ring.rx_desc, <usize>ring.count * RX_DESC_SIZE)
+    kfree(ring.tx_desc, <usize>ring.count * TX_DESC_SIZE)
+    igb_fifo_free(ring)
   }
 }
 

@@ -4,7 +4,7 @@
 import { NETIF_F_RXCSUM, dev_stats, net_device } from '../../include/netdevice.ts'
 import { ip_is_fragment, iphdr } from '../../include/ip.ts'
 import { boot } from '../../lib/boot.ts'
-import { RX_BUFFER_SIZE, kmalloc } from '../../lib/arena.ts'
+import { RX_BUFFER_SIZE, kfree, kmalloc } from '../../lib/arena.ts'
 import { ntohs } from '../../lib/byteorder.ts'
 import { copy_bytes, csum_fold, csum_partial, csum_partial_copy, csum_tcpudp_nofold } from '../../lib/checksum.ts'
 import { ETH_HLEN, ETH_ZLEN } from '../../uapi/if_ether.ts'
@@ -121,6 +121,13 @@ export function igb_fifo_reserve(ring: igb_ring, bytes: u32): usize {
     ring.fifo_head = 0
   }
   return bytes > IGB_FIFO_SIZE || ring.fifo_tail + bytes > IGB_FIFO_SIZE ? 0 : ring.fifo + ring.fifo_tail
+}
+
+/** Gives the FIFO back. */
+export function igb_fifo_free(ring: igb_ring): void {
+  kfree(ring.fifo, IGB_FIFO_SIZE)
+  ring.fifo = 0
+  ring.fifo_head = ring.fifo_tail
 }
 
 /** Frames that lie in this memory already arrive: nothing is copied into the FIFO. False: it is not empty. */

@@ -34,7 +34,7 @@ import {
   SKB_DROP_REASON_QUEUE_PURGE,
 } from '../../uapi/dropreason.ts'
 import { EAGAIN, EINVAL, EIO, ENOMEM } from '../../uapi/errno.ts'
-import { FN_tun_get_user, FN_tun_net_xmit } from '../../uapi/functions.ts'
+import { FN_tun_get_user, FN_tun_net_close, FN_tun_net_xmit } from '../../uapi/functions.ts'
 import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import { IFF_UP } from '../../uapi/if.ts'
 import { ERR_PTR } from '../../lib/err.ts'
@@ -186,6 +186,13 @@ export function tun_do_read(dev: net_device, to: usize, max: u32): i32 {
 /** The device goes down: what waits for the poll is lost. */
 export function tun_purge_rx(dev: net_device, fn: u32): void {
   __skb_queue_purge_reason(changetype<sk_buff_head>(dev.priv + RX_QUEUE), SKB_DROP_REASON_QUEUE_PURGE, fn)
+}
+
+/** The program has closed it: what it has not read is lost. */
+export function tun_free(dev: net_device): void {
+  tun_purge_rx(dev, FN_tun_net_close)
+  const queue = changetype<sk_buff_head>(dev.priv + TX_QUEUE)
+  __skb_queue_purge_reason(queue, SKB_DROP_REASON_QUEUE_PURGE, FN_tun_net_close)
 }
 
 /** A TAP with carrier, down; a negative pointer: -EEXIST, -ENOMEM. */

@@ -19,7 +19,7 @@ import { EV_LINKWATCH, EV_NAPI, event_push } from '../../kernel/event.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
 import { EEXIST, EINVAL } from '../../uapi/errno.ts'
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFF_UP } from '../../uapi/if.ts'
-import { dev_activate, dev_deactivate, netif_alloc_netdev_queues } from '../sched/dev_activate.ts'
+import { dev_activate, dev_deactivate, netif_alloc_netdev_queues, netif_free_tx_queues } from '../sched/dev_activate.ts'
 import { netdev_register_features } from './dev_features.ts'
 
 export const NO_DEVICE: net_device = changetype<net_device>(0)
@@ -74,11 +74,8 @@ export function alloc_netdev_mqs(kind: u32, priv_size: usize, name: usize, txqs:
   dev.priv_flags = IFF_XMIT_DST_RELEASE
   dev.kind = kind
   dev.priv = priv_size ? p + NET_DEVICE_SIZE : 0
-  for (let i: usize = 0; i < <usize>IFNAMSIZ - 1; i++) {
-    const c = load<u8>(name + i)
-    if (c == 0) break
-    store<u8>(p + DEV_NAME + i, c)
-  }
+  dev.priv_size = <u32>priv_size
+  dev_set_name(dev, name)
   return p
 }
 
@@ -89,22 +86,51 @@ const DEFAULT_TX_QUEUE_LEN: u32 = 1000
 export function register_netdevice(net: net, dev: net_device): i32 {
   const p = changetype<usize>(dev)
   if (changetype<usize>(__dev_get_by_name(net, p + DEV_NAME))) return -EEXIST
-  dev.nd_net = changetype<usize>(net)
   if (dev.tx_queue_len == 0) {
     dev.priv_flags |= IFF_NO_QUEUE
     dev.tx_queue_len = DEFAULT_TX_QUEUE_LEN
   }
-  dev.ifindex = ++net.ifindex
+  dev.ifindex = dev_new_index(net)
   dev.state |= __LINK_STATE_PRESENT
   netdev_register_features(dev)
-  if (net.dev_base_head == 0) {
-    net.dev_base_head = p
-    return 0
-  }
-  let last = net.dev_base_head
-  while (changetype<net_device>(last).next) last = changetype<net_device>(last).next
-  changetype<net_device>(last).next = p
+  list_netdevice(net, dev)
   return 0
+}
+
+/** Room for this device's memory again. Nothing may point at it any more. */
+export function free_netdev(dev: net_device): void {
+  netif_free_tx_queues(dev)
+  kfree(changetype<usize>(dev), NET_DEVICE_SIZE + <usize>dev.priv_size)
+}
+
+/** The next index of a namespace that no device has; one may have come with its own from another namespace. */
+export function dev_new_index(net: net): u32 {
+  do net.ifindex += 1
+  while (changetype<usize>(__dev_get_by_index(net, net.ifindex)))
+  return net.ifindex
+}
+
+/** Enters a device that has its index into a namespace's list, behind those with lower ones. */
+export function list_netdevice(net: net, dev: net_device): void {
+  dev.nd_net = changetype<usize>(net)
+  let link = changetype<usize>(net) + offsetof<net>('dev_base_head')
+  for (let p = load<usize>(link); p; p = load<usize>(link)) {
+    if (changetype<net_device>(p).ifindex > dev.ifindex) break
+    link = p + offsetof<net_device>('next')
+  }
+  dev.next = load<usize>(link)
+  store<usize>(link, changetype<usize>(dev))
+}
+
+/** Writes a name (bytes, ended by 0 or IFNAMSIZ - 1 of them). */
+export function dev_set_name(dev: net_device, name: usize): void {
+  const own = changetype<usize>(dev) + DEV_NAME
+  memory.fill(own, 0, IFNAMSIZ)
+  for (let i: usize = 0; i < <usize>IFNAMSIZ - 1; i++) {
+    const c = load<u8>(name + i)
+    if (c == 0) break
+    store<u8>(own + i, c)
+  }
 }
 
 /** Takes a device out of its namespace's list; its parts are freed by who made them. */

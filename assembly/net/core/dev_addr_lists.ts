@@ -120,3 +120,16 @@ export function dev_uc_del(dev: net_device, addr: usize): i32 {
 export function dev_uc_has(dev: net_device, addr: usize): bool {
   return changetype<usize>(find(uc_list(dev), load<u32>(addr), <u32>load<u16>(addr, 4))) != 0
 }
+
+function flush(list: usize): void {
+  for (let p = load<usize>(list); p; p = load<usize>(list)) {
+    store<usize>(list, changetype<netdev_hw_addr>(p).next)
+    kfree(p, HW_ADDR_SIZE)
+  }
+}
+
+/** The device goes: both lists are emptied (dev_uc_flush, dev_mc_flush). */
+export function dev_addr_flush(dev: net_device): void {
+  flush(uc_list(dev))
+  flush(mc_list(dev))
+}

@@ -4,6 +4,7 @@ import { net, sysctl } from '../../include/net_namespace.ts'
 import { dev_stats, napi_struct, net_device, netif_running } from '../../include/netdevice.ts'
 import { CHECKSUM_UNNECESSARY, sk_buff } from '../../include/skbuff.ts'
 import { NET_RX_SOFTIRQ, softnet_data, this_softnet } from '../../include/softnet.ts'
+import { boot } from '../../lib/boot.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY } from '../../uapi/dropreason.ts'
 import {
@@ -31,7 +32,7 @@ import {
 function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
   walk(FN_enqueue_to_backlog, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
-  const limit = <u32>sysctl(changetype<net>(dev.nd_net), SYSCTL_CORE_NETDEV_MAX_BACKLOG)
+  const limit = <u32>sysctl(changetype<net>(boot.init_net), SYSCTL_CORE_NETDEV_MAX_BACKLOG)
   if (!netif_running(dev) || sd.input_qlen > limit) {
     const reason = netif_running(dev) ? SKB_DROP_REASON_CPU_BACKLOG : SKB_DROP_REASON_DEV_READY
     sd.dropped += 1

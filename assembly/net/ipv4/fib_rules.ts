@@ -14,7 +14,7 @@ import {
   fib_table,
 } from '../../include/ip_fib.ts'
 import { net } from '../../include/net_namespace.ts'
-import { DEV_NAME, NETDEV_REGISTER, NETDEV_UNREGISTER, net_device } from '../../include/netdevice.ts'
+import { DEV_NAME, NETDEV_CHANGENAME, NETDEV_REGISTER, NETDEV_UNREGISTER, net_device } from '../../include/netdevice.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
 import { walk } from '../../trace/trace.ts'
@@ -335,23 +335,42 @@ export function fib_delrule(net: net, wish: fib_rule, given: u32): i32 {
   return 0
 }
 
-/** A device comes or goes: rules that name it begin or cease to apply. */
-export function fib_rules_event(dev: net_device, event: u32): void {
-  walk(FN_fib_rules_event, 0)
-  if (event != NETDEV_REGISTER && event != NETDEV_UNREGISTER) return
+/** Rules that name the device apply from now on. */
+function attach_rules(dev: net_device): void {
   const name = changetype<usize>(dev) + DEV_NAME
-  const index = event == NETDEV_REGISTER ? dev.ifindex : NO_IFINDEX
   for (let p = changetype<net>(dev.nd_net).fib_rules; p; p = changetype<fib_rule>(p).next) {
     const r = changetype<fib_rule>(p)
     if (same_name(p + FIB_RULE_IIFNAME, name)) {
-      r.iifindex = index
-      r.flags = index == NO_IFINDEX ? r.flags | FIB_RULE_IIF_DETACHED : r.flags & ~FIB_RULE_IIF_DETACHED
+      r.iifindex = dev.ifindex
+      r.flags &= ~FIB_RULE_IIF_DETACHED
     }
     if (same_name(p + FIB_RULE_OIFNAME, name)) {
-      r.oifindex = index
-      r.flags = index == NO_IFINDEX ? r.flags | FIB_RULE_OIF_DETACHED : r.flags & ~FIB_RULE_OIF_DETACHED
+      r.oifindex = dev.ifindex
+      r.flags &= ~FIB_RULE_OIF_DETACHED
     }
   }
+}
+
+/** Rules that applied to the device cease to. */
+function detach_rules(dev: net_device): void {
+  for (let p = changetype<net>(dev.nd_net).fib_rules; p; p = changetype<fib_rule>(p).next) {
+    const r = changetype<fib_rule>(p)
+    if (r.iifindex == dev.ifindex) {
+      r.iifindex = NO_IFINDEX
+      r.flags |= FIB_RULE_IIF_DETACHED
+    }
+    if (r.oifindex == dev.ifindex) {
+      r.oifindex = NO_IFINDEX
+      r.flags |= FIB_RULE_OIF_DETACHED
+    }
+  }
+}
+
+/** A device comes, goes or has another name: rules that name it begin or cease to apply. */
+export function fib_rules_event(dev: net_device, event: u32): void {
+  walk(FN_fib_rules_event, 0)
+  if (event == NETDEV_UNREGISTER || event == NETDEV_CHANGENAME) detach_rules(dev)
+  if (event == NETDEV_REGISTER || event == NETDEV_CHANGENAME) attach_rules(dev)
 }
 
 /** Copies the rules in their order to out, FIB_RULE_SIZE bytes each, at most max; answers how many there are. */

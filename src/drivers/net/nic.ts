@@ -71,11 +71,11 @@ export function kick(at: NicAt, queue: number): void {
 }
 
 /** The interrupt event of a queue, not before the moderation timer allows it. */
-function raiseAt({ machine, namespace, device, nic }: NicAt, queue: number, time: number): void {
+function raiseAt({ machine, device, nic }: NicAt, queue: number, time: number): void {
   if (nic.irqAt[queue] !== -1) return
   const when = Math.max(time, machine.now, nic.lastIrq[queue]! + nic.itr)
   nic.irqAt[queue] = when
-  pushEvent(machine.simulation.state.clock, when, 'irq', machine.id, device.ifindex, [queue, namespace.id])
+  pushEvent(machine.simulation.state.clock, when, 'irq', machine.id, device.id, [queue])
 }
 
 /** The event 'irq': what has arrived by now is told to the driver. */
@@ -155,7 +155,7 @@ function serialize(nic: NicState, taken: Uint8Array<ArrayBuffer>, now: number, r
  * 'tx' goes on when there is room. Completion interrupts follow.
  */
 export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deliver): void {
-  const { machine, namespace, device, nic } = at
+  const { machine, device, nic } = at
   if (nic.txWaiting[queue] || nic.stall) return
   const { core } = machine
   const now = Math.max(machine.now, machine.charged ? core.now : 0)
@@ -170,7 +170,7 @@ export function transmit(at: NicAt, queue: number, rateOf: RateOf, deliver: Deli
     if (nic.wireFree - now > bufferTime) {
       nic.txWaiting[queue] = true
       const when = nic.wireFree - bufferTime / 2
-      pushEvent(machine.simulation.state.clock, when, 'tx', machine.id, device.ifindex, [queue, namespace.id])
+      pushEvent(machine.simulation.state.clock, when, 'tx', machine.id, device.id, [queue])
       break
     }
     const max = rate ? Math.min(TX_BUFFER + FEED, core.halfBuffer) : core.halfBuffer

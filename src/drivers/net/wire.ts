@@ -4,6 +4,8 @@
 import type { Simulation } from '../../kernel/machine.ts'
 import { nextRandom } from '../../kernel/random.ts'
 import type { LinkEnd, LinkState } from '../../kernel/state.ts'
+import { deviceById } from '../../net/dev.ts'
+import { setCarrier } from '../../net/carrier.ts'
 import { systemError } from '../../wasm/errors.ts'
 import { type SentFrames, decodeFrames, eachRecord, recordBytes } from './frames.ts'
 import { type NicAt, receiveRecords } from './nic.ts'
@@ -12,14 +14,27 @@ import { rssQueue } from './rss.ts'
 /** The NIC at an end of a link; undefined when its host is gone. */
 export function nicAt(simulation: Simulation, end: LinkEnd): NicAt | undefined {
   const machine = simulation.machines.get(end.host)
-  const namespace = machine?.state.namespaces[end.namespace]
-  const device = namespace?.devices.find((candidate) => candidate.ifindex === end.ifindex)
-  if (!machine || !namespace || !device?.nic) return undefined
-  return { machine, namespace, device, nic: device.nic }
+  const found = machine && deviceById(machine, end.device)
+  if (!machine || !found?.device.nic) return undefined
+  return { machine, ...found, nic: found.device.nic }
 }
 
 function linkById(simulation: Simulation, id: number): LinkState | undefined {
   return simulation.state.links.find((link) => link.id === id)
+}
+
+/** Pulls a wire out: carrier goes at both ends. What is on the way still arrives. */
+export function unplug(simulation: Simulation, id: number): void {
+  const link = linkById(simulation, id)
+  if (!link) return
+  const { state } = simulation
+  state.links = state.links.filter((other) => other !== link)
+  for (const end of link.ends) {
+    const at = nicAt(simulation, end)
+    if (!at) continue
+    at.nic.peer = { kind: 'none' }
+    setCarrier(at.machine, at.device, false)
+  }
 }
 
 /** Bits per second of what a NIC is plugged into; 0: no limit. */

@@ -1,15 +1,18 @@
 // ip link, and what ethtool switches: up and down, MTU, MAC, promiscuous mode, carrier, features.
-// Mirrors do_setlink of net/core/rtnetlink.c and TUNSETCARRIER of drivers/net/tun.c.
+// Mirrors do_setlink of net/core/rtnetlink.c.
 
 import { IFF_ALLMULTI, IFF_NOARP, IFF_PROMISC, IFF_UP } from '../../../assembly/uapi/if.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
-import { integer, parseMac } from '../../wasm/encode.ts'
+import { encodeIfname, integer, parseMac } from '../../wasm/encode.ts'
 import { checked, systemError } from '../../wasm/errors.ts'
+import { NAPI_STATE_SCHED } from '../../wasm/abi.ts'
+import { setCarrier } from '../carrier.ts'
 import { featureBits } from '../ethtool.ts'
-import { requireDevice } from '../dev.ts'
+import { enlist, indexOf, requireDevice } from '../dev.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
+import { requireNamespace } from '../net_namespace.ts'
 import { inheritDefaults, ipv4_devconf_setall } from '../sysctl.ts'
 
 /** Changes of a device; what is left out stays. */
@@ -21,14 +24,21 @@ export interface LinkChange {
   allmulticast?: boolean
   arp?: boolean
   txqueuelen?: number
-  /** The cable: plugged in, or not. */
+  /** The cable of a tap or NIC: plugged in, or not. */
   carrier?: boolean
+  /** Another name. */
+  name?: string
+  /** The namespace that it moves to, down: one of the same host, or its name ('' for the first). */
+  netns?: NetnsLike
   /**
    * What ethtool -K switches, by its names: 'tx-udp-segmentation', 'gso'. Others that hang on one follow. EOPNOTSUPP: none of them
    * could be changed.
    */
   features?: Readonly<Record<string, boolean>>
 }
+
+/** A namespace of the same host, or its name. */
+export type NetnsLike = string | { readonly netnsName: string }
 
 function flagsOf(change: LinkChange): { flags: number; mask: number } {
   const bits: readonly (readonly [boolean | undefined, number])[] = [
@@ -44,13 +54,6 @@ function flagsOf(change: LinkChange): { flags: number; mask: number } {
   }
 }
 
-/** Plugs the cable in or out. EOPNOTSUPP for lo. */
-export function setCarrier(machine: Machine, device: DeviceState, on: boolean): void {
-  if (device.kind === 'lo') throw systemError('EOPNOTSUPP', 'TUNSETCARRIER', 'lo has no cable')
-  inProcess(machine, () => machine.core.exports.dev_set_carrier(device.ptr, on ? 1 : 0))
-  linkwatch_run_due(machine)
-}
-
 /** Sets the MTU. One that is large enough for IPv4 again lets the device begin anew with the defaults. */
 function setMtu(machine: Machine, namespace: NamespaceState, device: DeviceState, mtu: number): void {
   const { exports, memory, offsets } = machine.core
@@ -60,7 +63,43 @@ function setMtu(machine: Machine, namespace: NamespaceState, device: DeviceState
   if (before === 0 && inDevice() !== 0) inheritDefaults(machine, namespace, device)
 }
 
-/** Changes a device as `ip link set` does. ENODEV, EINVAL, EBUSY. Arguments are checked before anything changes. */
+/** Gives a device another name. */
+function rename(machine: Machine, device: DeviceState, name: string): void {
+  const { core } = machine
+  core.memory.write(core.callBuffer, encodeIfname(name, 'RTM_SETLINK'))
+  checked(core.exports.dev_change_name(device.ptr, core.callBuffer), 'RTM_SETLINK', `${device.name} name ${name}`)
+  device.name = name
+}
+
+/** What polls of the device were scheduled: nothing that names it may stay. */
+export function forgetScheduled(machine: Machine, device: DeviceState): void {
+  machine.drain()
+  const { memory, offsets } = machine.core
+  const first = memory.readU32(device.ptr + offsets.net_device.napi_list)
+  const contexts = device.nic?.napis ?? [first]
+  for (const cpu of machine.state.cpus) {
+    cpu.pollList = cpu.pollList.filter((napi) => !contexts.includes(napi))
+  }
+  for (const napi of contexts) {
+    const at = napi + offsets.napi_struct.state
+    if (napi !== 0) memory.writeU32(at, memory.readU32(at) & ~NAPI_STATE_SCHED)
+  }
+}
+
+/** Moves a device to another namespace. */
+function move(machine: Machine, from: NamespaceState, device: DeviceState, to: NamespaceState): void {
+  const done = machine.core.exports.dev_change_net_namespace(device.ptr, to.net)
+  checked(done, 'RTM_SETLINK', `${device.name} netns ${to.name}`)
+  forgetScheduled(machine, device)
+  from.devices = from.devices.filter((other) => other !== device)
+  device.ifindex = indexOf(machine, device.ptr)
+  enlist(machine, to, device)
+}
+
+/**
+ * Changes a device as `ip link set` does: first the namespace, then the name, then all else. ENODEV, EINVAL, EBUSY; EEXIST: the
+ * name is taken. Arguments are checked before anything changes.
+ */
 export function setLink(machine: Machine, namespace: NamespaceState, name: string, change: LinkChange): void {
   const syscall = 'RTM_SETLINK'
   const device = requireDevice(namespace, name, syscall)
@@ -70,20 +109,26 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
   if (length !== undefined) integer(length, 0, 2147483647, 'txqueuelen', syscall)
   const features = featureBits(change.features ?? {})
   const { flags, mask } = flagsOf(change)
+  const to = change.netns === undefined ? undefined : requireNamespace(machine, change.netns, syscall)
+  if (to && to !== namespace && device.kind === 'lo') throw systemError('EINVAL', syscall, 'lo stays where it is')
+  if (change.name !== undefined) encodeIfname(change.name, syscall)
   if (change.carrier !== undefined) setCarrier(machine, device, change.carrier)
+  const home = to ?? namespace
   inProcess(machine, () => {
     const { core } = machine
     const { exports } = core
+    if (home !== namespace) move(machine, namespace, device, home)
+    if (change.name !== undefined && change.name !== device.name) rename(machine, device, change.name)
     if (mac) {
       core.memory.write(core.callBuffer, mac)
       checked(exports.dev_set_mac_address(device.ptr, core.callBuffer), syscall, `${name} address ${change.mac}`)
     }
-    if (mtu !== undefined) setMtu(machine, namespace, device, mtu)
+    if (mtu !== undefined) setMtu(machine, home, device, mtu)
     if (length !== undefined) checked(exports.dev_set_tx_queue_len(device.ptr, length), syscall, `${name} ${length}`)
     checked(exports.dev_set_features(device.ptr, features.on, features.off), 'ethtool', `${name}: ${features.words}`)
     if (mask !== 0) checked(exports.dev_change_flags(device.ptr, flags, mask), syscall, name)
     // Up, lo has its address.
-    if (change.up && device.kind === 'lo') ipv4_devconf_setall(machine, namespace, device)
+    if (change.up && device.kind === 'lo') ipv4_devconf_setall(machine, home, device)
   })
   linkwatch_run_due(machine)
 }

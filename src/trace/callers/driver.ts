@@ -2,6 +2,7 @@
 
 export const driverCallers = `
 call_timer_fn: handle_softirqs
+dummy_xmit: dev_hard_start_xmit
 __do_softirq: __local_bh_enable_ip
 do_softirq: __local_bh_enable_ip
 __flush_smp_call_function_queue: generic_smp_call_function_single_interrupt

@@ -10,6 +10,7 @@ import {
   IN_DEV_CNF,
   IN_DEV_CNF_SIZE,
   NETDEV_CHANGEMTU,
+  NETDEV_CHANGENAME,
   NETDEV_DOWN,
   NETDEV_REGISTER,
   NETDEV_UNREGISTER,
@@ -34,6 +35,8 @@ import { inet_alloc_ifa, inet_del_ifa, inet_insert_ifa, inet_make_mask } from '.
 
 /** Least MTU for IPv4 (RFC 791 3.2): below it a device has none. */
 const IPV4_MIN_MTU: u32 = 68
+/** A label while it is changed; a number of 32 bits fits besides. */
+const OLD_LABEL: usize = memory.data(32, 4)
 /** 127.0.0.1 */
 const INADDR_LOOPBACK: u32 = 0x0100007f
 
@@ -100,6 +103,43 @@ function without_ip(dev: net_device, event: u32): i32 {
   return 0
 }
 
+/** Bytes of a name before its 0. */
+function length(name: usize): usize {
+  let n: usize = 0
+  while (load<u8>(name + n)) n++
+  return n
+}
+
+/** Writes ':' and a number, ended by 0. */
+function write_number(to: usize, number: u32): void {
+  store<u8>(to, 0x3a)
+  let digits: usize = 1
+  for (let rest = number; rest > 9; rest /= 10) digits++
+  store<u8>(to + digits + 1, 0)
+  for (let rest = number, i = digits; i > 0; rest /= 10, i--) store<u8>(to + i, <u8>(0x30 + (rest % 10)))
+}
+
+/** The device has another name: the labels of its addresses follow. Of those without a part of their own, the first is the name. */
+function inetdev_changename(in_dev: in_device): void {
+  let named: u32 = 0
+  for (let p = in_dev.ifa_list; p; p = changetype<in_ifaddr>(p).ifa_next) {
+    const label = p + IFA_LABEL
+    memory.copy(OLD_LABEL, label, IFNAMSIZ)
+    memory.copy(label, in_dev.dev + DEV_NAME, IFNAMSIZ)
+    if (named++ == 0) continue
+    let part = OLD_LABEL
+    while (load<u8>(part) != 0 && load<u8>(part) != 0x3a) part++
+    if (load<u8>(part) == 0) {
+      part = OLD_LABEL
+      write_number(part, named)
+    }
+    const bytes = length(part) + 1
+    const name = length(label)
+    const at = name + bytes <= <usize>IFNAMSIZ ? name : <usize>IFNAMSIZ - bytes
+    memory.copy(label + at, part, bytes)
+  }
+}
+
 /** A device changed (NETDEV_*): before fib_netdev_event and arp_netdev_event. 0, or -ENOMEM when it gets no IPv4. */
 export function inetdev_event(dev: net_device, event: u32): i32 {
   walk(FN_inetdev_event, 0)
@@ -112,6 +152,8 @@ export function inetdev_event(dev: net_device, event: u32): i32 {
     ip_mc_down(in_dev)
   } else if (event == NETDEV_UNREGISTER || (event == NETDEV_CHANGEMTU && dev.mtu < IPV4_MIN_MTU)) {
     inetdev_destroy(in_dev)
+  } else if (event == NETDEV_CHANGENAME) {
+    inetdev_changename(in_dev)
   }
   return 0
 }

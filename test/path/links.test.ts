@@ -1,0 +1,303 @@
+// Devices that software makes: veth between namespaces, dummies; and what is left when one goes, moves or is renamed.
+// The figures of veth are those of Linux 6.18 for the same frames (ip -s link).
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Host, type Lab, type Namespace, type Socket, lab } from '../../src/index.ts'
+import { isSystemError } from '../../src/wasm/errors.ts'
+import { eth, udp } from './packets.ts'
+
+const test = suite('links')
+
+interface Pair {
+  net: Lab
+  h: Host
+  /** Where the other end is. */
+  x: Namespace
+}
+
+const V0 = '02:00:00:00:00:01'
+const V1 = '02:00:00:00:00:02'
+
+/** v0 10.9.0.1/24 on the host, v1 10.9.0.2/24 in x, both up; at the end no packet is left and none is lost track of. */
+async function joined(tell: (pair: Pair) => void | Promise<void>): Promise<void> {
+  const net = await lab()
+  const h = net.host('h')
+  const x = h.netns('x')
+  h.link.add({ kind: 'veth', name: 'v0', mac: V0, peer: { name: 'v1', mac: V1, netns: 'x' } })
+  h.addr.add('v0', '10.9.0.1/24')
+  x.addr.add('v1', '10.9.0.2/24')
+  h.link('v0', { up: true })
+  x.link('v1', { up: true })
+  await tell({ net, h, x })
+  net.advance('60s')
+  net.run()
+  const { balanced, live } = net.account()
+  assert.ok(balanced, 'born = ended + live')
+  assert.is(live, 0, `${live} packets are left`)
+  await net.close()
+}
+
+const code = (call: () => unknown): string => {
+  try {
+    call()
+  } catch (error) {
+    if (isSystemError(error)) return error.code
+    throw error
+  }
+  return ''
+}
+
+const textOf = (got: { data: Uint8Array } | undefined): string | undefined => got && new TextDecoder().decode(got.data)
+const names = (at: Namespace): string[] => at.devices().map(({ name, ifindex }) => `${ifindex} ${name}`)
+const counts = (at: Namespace, name: string): number[] => {
+  const { stats } = at.link(name)
+  return [stats.rx_packets, stats.tx_packets, stats.rx_dropped, stats.tx_dropped]
+}
+
+/** Sends frames of a length past IP. */
+function frameSender(at: Namespace, dev: string): (length: number) => string {
+  const socket: Socket = at.socket('packet')
+  socket.bind(dev)
+  return (length) => code(() => socket.send(eth({ smac: V0, dmac: V1 }, new Uint8Array(length - 14))))
+}
+
+test('a datagram goes from namespace to namespace and is accounted for in both', () =>
+  joined(({ h, x }) => {
+    const server = x.udp({ port: 9000 })
+    const client = h.udp({ port: 4000 })
+    client.send('question', '10.9.0.2:9000')
+    const got = server.recv()!
+    assert.equal([textOf(got), got.from], ['question', { address: '10.9.0.1', port: 4000 }])
+    server.send('answer', got.from)
+    assert.is(textOf(client.recv()), 'answer')
+    for (const at of [h, x]) {
+      assert.ok(at.account().balanced)
+      assert.equal([at.account().live, at.account().born.moved > 0, at.account().ended.moved > 0], [0, true, true])
+      assert.equal([at.counters()['UdpInDatagrams'], at.counters()['UdpOutDatagrams']], [1, 1])
+      assert.is(at.counters()['TcpExtTCPACKSkippedChallenge'], undefined)
+    }
+    client.close()
+    server.close()
+  }))
+
+test('checksums are left to do: the far end takes them as good', () =>
+  joined(({ h, x }) => {
+    const seen = x.socket('packet', 'ALL')
+    seen.bind('v1')
+    seen.setsockopt('PACKET_AUXDATA', 1)
+    const server = x.udp({ port: 9000 })
+    h.neigh.add({ dev: 'v0', ip: '10.9.0.2', mac: V1 })
+    h.udp().send(new Uint8Array(500), '10.9.0.2:9000')
+    assert.is(server.recv()!.length, 500)
+    const { cmsg } = seen.recv()!
+    // TP_STATUS_USER, TP_STATUS_CSUMNOTREADY
+    assert.is((cmsg as { PACKET_AUXDATA: { status: number } }).PACKET_AUXDATA.status, 1 | 8)
+    seen.close()
+    server.close()
+  }))
+
+test('carrier comes when both ends are up', async () => {
+  const net = await lab()
+  const h = net.host('h')
+  h.link.add({ kind: 'veth', name: 'v0', peer: { name: 'v1' } })
+  // The peer has its index first.
+  assert.equal(names(h), ['1 lo', '2 v1', '3 v0'])
+  const carriers = (): boolean[] => ['v0', 'v1'].map((name) => h.link(name).carrier)
+  assert.equal(carriers(), [false, false])
+  h.link('v0', { up: true })
+  assert.equal(carriers(), [false, false])
+  assert.is(frameSender(h, 'v0')(60), '')
+  assert.equal(
+    [counts(h, 'v0'), counts(h, 'v1')],
+    [
+      [0, 0, 0, 1],
+      [0, 0, 0, 0],
+    ],
+  )
+  h.link('v1', { up: true })
+  assert.equal(carriers(), [true, true])
+  h.link('v0', { up: false })
+  assert.equal(carriers(), [false, false])
+  await net.close()
+})
+
+test('the far MTU, a tag included, is the limit: what is longer is lost at both ends', () =>
+  joined(({ h, x }) => {
+    h.link('v0', { mtu: 2000 })
+    const send = frameSender(h, 'v0')
+    const before = counts(h, 'v0')
+    const far = counts(x, 'v1')
+    const rows = [1514, 1518, 1519, 2014].map((length) => [
+      length,
+      send(length),
+      ...counts(h, 'v0').map((n, i) => n - before[i]!),
+      ...counts(x, 'v1').map((n, i) => n - far[i]!),
+    ])
+    assert.equal(rows, [
+      [1514, '', 0, 1, 0, 0, 1, 0, 0, 0],
+      [1518, '', 0, 2, 0, 0, 2, 0, 0, 0],
+      [1519, 'ENOBUFS', 0, 2, 0, 1, 2, 0, 1, 0],
+      [2014, 'ENOBUFS', 0, 2, 0, 2, 2, 0, 2, 0],
+    ])
+  }))
+
+test('a backlog holds netdev_max_backlog packets and one; the rest is CPU_BACKLOG', () =>
+  joined(({ net, h, x }) => {
+    h.neigh.add({ dev: 'v0', ip: '10.9.0.2', mac: V1 })
+    h.sysctl('net.core.netdev_max_backlog', 0)
+    assert.is(
+      code(() => x.sysctl('net.core.netdev_max_backlog')),
+      'ENOENT',
+    )
+    const tap = h.tap('t0', { napi: true })
+    h.addr.add('t0', '10.1.0.1/24')
+    h.link('t0', { up: true })
+    h.sysctl('net.ipv4.ip_forward', 1)
+    const { mac } = tap.info()
+    const before = h.proc('/proc/net/softnet_stat').split(/\s+/)
+    // Five in one poll, forwarded before the backlog has its turn: one fits.
+    tap.rx(Array.from({ length: 5 }, () => udp({ dmac: mac, from: '10.1.0.2:5', to: '10.9.0.2:9' })))
+    const after = h.proc('/proc/net/softnet_stat').split(/\s+/)
+    assert.is(parseInt(after[1]!, 16) - parseInt(before[1]!, 16), 4)
+    assert.equal(
+      x
+        .drops()
+        .filter(({ reason }) => reason === 'CPU_BACKLOG')
+        .map(({ count, device }) => [count, device]),
+      [[4, 'v1']],
+    )
+    assert.equal(counts(h, 'v0').slice(3), [4])
+    assert.equal(counts(x, 'v1').slice(2), [4, 0])
+    tap.tx()
+    net.run()
+  }))
+
+test('taken away, a device takes along its other end, addresses, routes, neighbours and memberships', () =>
+  joined(({ h, x }) => {
+    const packets = h.socket('packet', 'ALL')
+    packets.bind('v0')
+    packets.setsockopt('PACKET_ADD_MEMBERSHIP', { dev: 'v0', type: 'promisc' })
+    const member = h.udp({ port: 7 })
+    member.socket.setsockopt('IP_ADD_MEMBERSHIP', { group: '239.1.1.1', dev: 'v0' })
+    const connected = h.udp({ connect: '10.9.0.2:9' })
+    connected.send('x')
+    h.rule.add({ iif: 'v0', table: 100 })
+    h.route.add({ to: '10.8.0.0/16', via: '10.9.0.2' })
+    // An answer that nobody gives: its packet waits for the neighbour.
+    h.udp({ port: 8 }).send('lost', '10.9.0.77:9')
+    while (packets.recv());
+
+    h.link.del('v0')
+    assert.equal([names(h), names(x)], [['1 lo'], ['1 lo']])
+    assert.equal(
+      h.route
+        .list()
+        .map(({ dev }) => dev)
+        .filter((dev) => dev !== 'lo'),
+      [],
+    )
+    assert.equal(h.neigh.list(), [])
+    assert.is(
+      code(() => packets.recv()),
+      'ENETDOWN',
+    )
+    assert.is(
+      code(() => connected.send('x')),
+      'ENETUNREACH',
+    )
+    assert.equal(h.drops().filter(({ reason }) => reason === 'QUEUE_PURGE').length, 1)
+    // The membership is the socket's still; leaving it is no error.
+    member.socket.setsockopt('IP_DROP_MEMBERSHIP', Uint8Array.of(239, 1, 1, 1, 0, 0, 0, 0, 2, 0, 0, 0))
+  }))
+
+test('moved, a device keeps its name and index and loses all else', () =>
+  joined(({ h, x }) => {
+    h.link('v0', { mtu: 1400 })
+    h.link('v0', { netns: x })
+    assert.equal([names(h), names(x)], [['1 lo'], ['1 lo', '2 v1', '3 v0']])
+    const { up, mtu, mac } = x.link('v0')
+    assert.equal([up, mtu, mac], [false, 1400, V0])
+    assert.equal(
+      x.route.list().filter(({ dev }) => dev === 'v0'),
+      [],
+    )
+    x.link('v0', { netns: '', name: 'w0' })
+    assert.equal(names(h), ['1 lo', '3 w0'])
+    h.addr.add('w0', '10.9.0.1/24')
+    h.link('w0', { up: true })
+    const server = x.udp({ port: 9000 })
+    h.udp().send('again', '10.9.0.2:9000')
+    assert.is(textOf(server.recv()), 'again')
+    server.close()
+  }))
+
+test('renamed, a device keeps its addresses, and rules by name follow the name', () =>
+  joined(({ h }) => {
+    h.rule.add({ oif: 'w0', table: 100 })
+    h.route.add({ to: '10.9.0.2', via: '10.9.0.3', table: 100 })
+    const device = h.device('v0')
+    h.link('v0', { name: 'w0' })
+    assert.equal([device.name, h.device('w0').ifindex], ['w0', device.ifindex])
+    assert.equal(
+      h.route.list('main').map(({ dev }) => dev),
+      ['w0'],
+    )
+    assert.is(h.route.get({ to: '10.9.0.2', oif: 'w0' }).via, '10.9.0.3')
+    assert.is(h.sysctl('net.ipv4.conf.w0.forwarding'), '0')
+    assert.is(
+      code(() => h.sysctl('net.ipv4.conf.v0.forwarding')),
+      'ENOENT',
+    )
+  }))
+
+test('a dummy has carrier and takes what is sent; its address is ours', async () => {
+  const net = await lab()
+  const h = net.host('h')
+  const dummy = h.link.add({ kind: 'dummy', name: 'd0' })
+  h.addr.add('d0', '10.7.0.1/24')
+  h.link('d0', { up: true })
+  const { up, carrier, kind } = dummy.info()
+  assert.equal([up, carrier, kind], [true, true, 'dummy'])
+  const server = h.udp({ port: 9 })
+  h.udp().send('home', '10.7.0.1:9')
+  assert.is(textOf(server.recv()), 'home')
+  h.udp().send('away', '10.7.0.2:9')
+  assert.equal(counts(h, 'd0'), [0, 1, 0, 0])
+  assert.equal(
+    h.neigh.list().filter(({ state }) => state !== 'noarp'),
+    [],
+  )
+  await net.close()
+})
+
+const refused: readonly (readonly [what: string, call: (h: Host) => unknown, code: string])[] = [
+  ['a name that is taken', (h) => h.link.add({ kind: 'veth', name: 'v0', peer: { name: 'p' } }), 'EEXIST'],
+  ['a peer name that is taken', (h) => h.link.add({ kind: 'veth', name: 'p', peer: { name: 'v0' } }), 'EEXIST'],
+  ['both ends of one name', (h) => h.link.add({ kind: 'veth', name: 'p', peer: { name: 'p' } }), 'EEXIST'],
+  ['no name', (h) => h.link.add({ kind: 'dummy', name: '' }), 'EINVAL'],
+  ['a long name', (h) => h.link.add({ kind: 'dummy', name: 'x'.repeat(16) }), 'EINVAL'],
+  ['a namespace that is not there', (h) => h.link('v0', { netns: 'nowhere' }), 'ENOENT'],
+  ['a bad MAC', (h) => h.link.add({ kind: 'veth', name: 'p', peer: { name: 'q', mac: 'no' } }), 'EINVAL'],
+  ['a kind that is not there', (h) => h.link.add({ kind: 'bond', name: 'p' } as never), 'EOPNOTSUPP'],
+  ['to take lo away', (h) => h.link.del('lo'), 'EOPNOTSUPP'],
+  ['to move lo', (h) => h.link('lo', { netns: 'x' }), 'EINVAL'],
+  ['to take away what is not there', (h) => h.link.del('p'), 'ENODEV'],
+  ['to rename to a taken name', (h) => h.link('v0', { name: 'lo' }), 'EEXIST'],
+  ['to rename to no name', (h) => h.link('v0', { name: 'a/b' }), 'EINVAL'],
+  ['carrier of a veth', (h) => h.link('v0', { carrier: false }), 'EOPNOTSUPP'],
+]
+
+for (const [what, call, expected] of refused) {
+  test(`refused: ${what}`, () =>
+    joined(({ h, x }) => {
+      const before = JSON.stringify([names(h), names(x), h.link('v0'), x.link('v1')])
+      assert.is(
+        code(() => call(h)),
+        expected,
+      )
+      assert.is(JSON.stringify([names(h), names(x), h.link('v0'), x.link('v1')]), before)
+    }))
+}
+
+test.run()
