@@ -92,7 +92,7 @@ import { ip_error } from './net/ipv4/route/error.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
-import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
+import { hint_for, hint_for_burst, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), from the backlog, or alone. */
 const BY_LIST: u32 = 1
@@ -453,7 +453,9 @@ function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
  */
 export function napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   softirq_enter()
+  hint_forget() // that of a burst
   const work = __napi_poll(napi, budget, until)
+  hint_forget()
   softirq_exit()
   return work
 }
@@ -468,7 +470,10 @@ function do_softirq(): void {
   sd.softirq_pending = 0
   boot.softirq_runs += 1
   walk_all(SOFTIRQ_WALK, 0)
-  for (let i: u32 = 0; i < RESTARTS && napi.state & NAPI_STATE_SCHED; i++) napi_poll(napi, napi.weight, u64.MAX_VALUE)
+  softirq_enter()
+  hint_for_burst()
+  for (let i: u32 = 0; i < RESTARTS && napi.state & NAPI_STATE_SCHED; i++) __napi_poll(napi, napi.weight, u64.MAX_VALUE)
+  softirq_exit()
   if (napi.state & NAPI_STATE_SCHED) napi_again(napi)
 }
 
@@ -485,7 +490,6 @@ function __napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   else work = tun_napi_poll(napi, budget, until)
   const list = changetype<tapped_list>(TAPPED)
   if (list.count) tapped_end(list)
-  hint_forget()
   return work
 }
 

@@ -143,6 +143,8 @@ export class boot_block {
   softirq_runs: u32
   /** The destructor of what sockets send: its place in the table (net/core/sock_wmem.ts). */
   sock_wfree: u32
+  /** Odd while a batch of datagrams is sent; a number of its own for each. */
+  burst: u32
 }
 
 export const BOOT: usize = memory.data(1024, 64)

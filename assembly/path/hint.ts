@@ -28,6 +28,8 @@ class hint_key {
   dev: usize
   /** The route is not for delivery here. */
   not_local: u32
+  /** The batch (boot.burst) that it is of. */
+  burst: u32
 }
 
 /** The next packet finds its own way. */
@@ -36,6 +38,14 @@ export function hint_forget(): void {
   if (hint.dst) dst_release(hint.dst)
   hint.dst = 0
   changetype<hint_key>(HINT_KEY).dev = 0
+}
+
+/** The backlog is polled for a process: between the packets of one batch nothing changes either, else nothing is known. */
+export function hint_for_burst(): void {
+  const key = changetype<hint_key>(HINT_KEY)
+  if (boot.burst & 1 && key.burst == boot.burst) return
+  hint_forget()
+  key.burst = boot.burst
 }
 
 /** The packet's destination is that of the packet before: its stand-in, else 0. */

@@ -1,6 +1,7 @@
 // Many datagrams in one call: columns and payloads in the caller's memory, no object and no crossing for each.
 // What it counts and charges is what a loop of udp_recvmsg would.
 
+import { boot } from '../../../lib/boot.ts'
 import { htons, ntohs } from '../../../lib/byteorder.ts'
 import { copy_bytes, csum_fold, csum_partial_copy } from '../../../lib/checksum.ts'
 import { udphdr } from '../../../include/headers.ts'
@@ -142,6 +143,7 @@ function send_one(sk: sock, address: u32, port: u32, from: usize, len: u32): i32
 export function udp_send_batch(sk: sock, from: usize, rows: u32, count: u32, bytes: u32): i32 {
   const column = (<usize>rows) << 2
   udp_burst_begin()
+  boot.burst += 1
   let sent: u32 = 0
   let err = 0
   for (; sent < count; sent++) {
@@ -161,6 +163,7 @@ export function udp_send_batch(sk: sock, from: usize, rows: u32, count: u32, byt
     }
     if (err < 0) break
   }
+  boot.burst += 1
   udp_burst_end(sk)
   return err < 0 && sent == 0 ? err : <i32>sent
 }
