@@ -7,6 +7,8 @@ import { sk_buff_head } from './skbuff.ts'
 
 /** flags */
 export const IPCORK_OPT: u32 = 1
+/** ts_opt_id is what the message said. */
+export const IPCORK_TS_OPT_ID: u32 = 2
 
 @unmanaged
 @final
@@ -35,6 +37,7 @@ export class inet_cork {
   gso_size: u32
   /** IP_PMTUDISC_* of a sender without a socket. */
   pmtudisc: u32
+  /** SKBTX_* for its first frame. */
   tx_flags: u32
   ts_opt_id: u32
 }

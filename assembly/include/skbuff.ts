@@ -27,6 +27,15 @@ export const SKB_PEEKED: u32 = 128
 export const SKB_REDIRECTED: u32 = 256
 /** What lies at end is initialised: it is when somebody first looks (skb_shinfo). Most packets never need it. */
 export const SKB_SHINFO: u32 = 512
+/** Its shared info says which stages of its way its sender wants stamps of (tx_flags). */
+export const SKB_TX_STAMP: u32 = 1024
+
+/** tx_flags of the shared info: stamps by the hardware, the driver, when it is delivered, and before the queue. */
+export const SKBTX_HW_TSTAMP: u32 = 1
+export const SKBTX_SW_TSTAMP: u32 = 2
+export const SKBTX_COMPLETION_TSTAMP: u32 = 8
+export const SKBTX_SCHED_TSTAMP: u32 = 64
+export const SKBTX_ANY_TSTAMP: u32 = SKBTX_HW_TSTAMP | SKBTX_SW_TSTAMP | SKBTX_COMPLETION_TSTAMP | SKBTX_SCHED_TSTAMP
 
 /**
  * One packet and where its parts lie; bytes 0 to SKB_ZEROED are zero after allocation.

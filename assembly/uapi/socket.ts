@@ -289,6 +289,16 @@ export const SOF_TXTIME_FLAGS_MASK: u32 = 3
 export const SOF_TIMESTAMPING_OPT_ID_TCP: u32 = 0x10000
 export const SOF_TIMESTAMPING_OPT_RX_FILTER: u32 = 0x20000
 export const SOF_TIMESTAMPING_TX_COMPLETION: u32 = 0x40000
+/** Those that a control message may change. */
+export const SOF_TIMESTAMPING_TX_RECORD_MASK: u32 = 0x40303
+/** A message brings the number of its stamps (in the kernel's cookie only). */
+export const SOCKCM_FLAG_TS_OPT_ID: u32 = 0x80000000
+
+// What a stamp is of (ee_info)
+export const SCM_TSTAMP_SND: u32 = 0
+export const SCM_TSTAMP_SCHED: u32 = 1
+export const SCM_TSTAMP_ACK: u32 = 2
+export const SCM_TSTAMP_COMPLETION: u32 = 3
 
 // shutdown: the argument of the call, and what sk_shutdown holds
 export const SHUT_RD: u32 = 0

@@ -81,7 +81,8 @@ export function openSocket(namespace: Namespace, spec: SocketSpec): { open?: Ope
   return { result: { err: tried.err, at } }
 }
 
-const ORIGINS: Record<string, string> = { NONE: 'NONE', LOCAL: 'LOCAL', ICMP: 'ICMP' }
+/** Origins of errors that recordings have no name for. */
+const ORIGINS: Record<string, number> = { ICMP6: 3, TIMESTAMPING: 4, ZEROCOPY: 5, TXTIME: 6 }
 
 function cmsgOf(read: Received): ReadCmsg | undefined {
   const cmsg: Record<string, unknown> = {}

@@ -19,7 +19,12 @@ export interface SendCmsg {
   UDP_SEGMENT?: number
   SO_MARK?: number
   SO_PRIORITY?: number
-  SCM_TXTIME?: number
+  /** When it shall leave, in ns of the clock that SO_TXTIME named. */
+  SCM_TXTIME?: number | bigint
+  /** Which stages shall be stamped: SOF_TIMESTAMPING_TX_*. */
+  SO_TIMESTAMPING?: number
+  /** The number of its stamps. */
+  SCM_TS_OPT_ID?: number
 }
 
 /** What a read may bring, by the options that ask for it. */
@@ -39,6 +44,8 @@ export interface ReceivedCmsg {
   /** Seconds of virtual time. */
   SO_TIMESTAMP?: number
   SO_TIMESTAMPNS?: number
+  /** Stamps of software, none, and of hardware, in seconds (struct scm_timestamping). */
+  SO_TIMESTAMPING?: readonly [software: number, legacy: number, hardware: number]
   PACKET_AUXDATA?: PacketAuxdata
   /** Others: bytes by 'level.type'. */
   [other: `${number}.${number}`]: Uint8Array
@@ -59,11 +66,14 @@ export interface PacketAuxdata {
   vlan_tpid: number
 }
 
+/** Where an entry of the error queue comes from (SO_EE_ORIGIN_*). */
+const ORIGINS = ['NONE', 'LOCAL', 'ICMP', 'ICMP6', 'TIMESTAMPING', 'ZEROCOPY', 'TXTIME'] as const
+
 /** From the error queue (struct sock_extended_err). */
 export interface QueuedError {
   /** Its name: 'ECONNREFUSED'. */
   errno: string
-  origin: 'NONE' | 'LOCAL' | 'ICMP' | number
+  origin: (typeof ORIGINS)[number] | number
   type: number
   code: number
   info: number
@@ -97,6 +107,13 @@ function pktinfo(value: { dev?: string; spec_dst?: string }, indexOf: IndexOf): 
   return new Uint8Array(Uint32Array.of(index, source, 0).buffer)
 }
 
+/** A time in ns. */
+function time64(value: unknown): Uint8Array {
+  const ns =
+    typeof value === 'bigint' ? value : BigInt(integer(value, 0, Number.MAX_SAFE_INTEGER, 'SCM_TXTIME', 'sendmsg'))
+  return new Uint8Array(BigUint64Array.of(ns).buffer)
+}
+
 function encodeOne(name: string, value: unknown, indexOf: IndexOf): Uint8Array {
   const small = (what: unknown, max: number): number => integer(what, -1, max, name, 'sendmsg')
   switch (name) {
@@ -115,7 +132,11 @@ function encodeOne(name: string, value: unknown, indexOf: IndexOf): Uint8Array {
     case 'SO_PRIORITY':
       return message(so.SOL_SOCKET, so.SO_PRIORITY, int32(small(value, 2147483647)))
     case 'SCM_TXTIME':
-      return message(so.SOL_SOCKET, so.SCM_TXTIME, new Uint8Array(BigUint64Array.of(BigInt(Number(value))).buffer))
+      return message(so.SOL_SOCKET, so.SCM_TXTIME, time64(value))
+    case 'SO_TIMESTAMPING':
+      return message(so.SOL_SOCKET, so.SO_TIMESTAMPING, int32(integer(value, 0, 4294967295, name, 'sendmsg') | 0))
+    case 'SCM_TS_OPT_ID':
+      return message(so.SOL_SOCKET, so.SCM_TS_OPT_ID, int32(integer(value, 0, 4294967295, name, 'sendmsg') | 0))
     default:
       throw invalid('sendmsg', `there is no control message '${name}' to send`)
   }
@@ -131,8 +152,6 @@ export function encodeCmsg(cmsg: SendCmsg, indexOf: IndexOf): Uint8Array<ArrayBu
   }, 0)
   return out
 }
-
-const ORIGINS = ['NONE', 'LOCAL', 'ICMP'] as const
 
 function extendedError(view: DataView, at: number, length: number): QueuedError {
   const origin = view.getUint8(at + 4)
@@ -172,12 +191,14 @@ function decodeIp(to: ReceivedCmsg, type: number, view: DataView, at: number, by
 }
 
 function decodeSocket(to: ReceivedCmsg, type: number, view: DataView, at: number): void {
-  const stamp = (unit: number): number =>
-    Number(view.getBigInt64(at, true)) + Number(view.getBigInt64(at + 8, true)) / unit
+  const stamp = (unit: number, from = 0): number =>
+    Number(view.getBigInt64(at + from, true)) + Number(view.getBigInt64(at + from + 8, true)) / unit
   if (type === so.SO_RXQ_OVFL) to.SO_RXQ_OVFL = view.getUint32(at, true)
   else if (type === so.SO_MARK) to.SO_MARK = view.getUint32(at, true)
   else if (type === so.SO_PRIORITY) to.SO_PRIORITY = view.getInt32(at, true)
   else if (type === so.SO_TIMESTAMP) to.SO_TIMESTAMP = stamp(1e6)
+  else if (type === so.SO_TIMESTAMPING || type === so.SO_TIMESTAMPING_NEW)
+    to.SO_TIMESTAMPING = [stamp(1e9), stamp(1e9, 16), stamp(1e9, 32)]
   else to.SO_TIMESTAMPNS = stamp(1e9)
 }
 
@@ -214,10 +235,16 @@ const SIZES: ReadonlyMap<string, number> = new Map(
       [so.SOL_SOCKET, so.SO_PRIORITY, 4],
       [so.SOL_SOCKET, so.SO_TIMESTAMP, 16],
       [so.SOL_SOCKET, so.SO_TIMESTAMPNS, 16],
+      [so.SOL_SOCKET, so.SO_TIMESTAMPING, 48],
+      [so.SOL_SOCKET, so.SO_TIMESTAMPING_NEW, 48],
       [so.SOL_PACKET, in_.PACKET_AUXDATA, 20],
+      [so.SOL_PACKET, in_.PACKET_TX_TIMESTAMP, 16],
     ] as const
   ).map(([level, type, size]) => [`${level}.${type}`, size]),
 )
+
+const isError = (level: number, type: number): boolean =>
+  level === so.SOL_IP ? type === in_.IP_RECVERR : level === so.SOL_PACKET && type === in_.PACKET_TX_TIMESTAMP
 
 /** Reads msg_control. */
 export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): DecodedCmsg {
@@ -233,7 +260,7 @@ export function decodeCmsg(control: Uint8Array<ArrayBuffer>, nameOf: NameOf): De
     const bytes = control.slice(data, at + length)
     const size = SIZES.get(`${level}.${type}`)
     if (size === undefined || bytes.length < size) cmsg[`${level}.${type}`] = bytes
-    else if (level === so.SOL_IP && type === in_.IP_RECVERR) found.error = extendedError(view, data, bytes.length)
+    else if (isError(level, type)) found.error = extendedError(view, data, bytes.length)
     else if (level === so.SOL_UDP && type === in_.UDP_GRO) cmsg.UDP_GRO = view.getInt32(data, true)
     else if (level === so.SOL_PACKET && type === in_.PACKET_AUXDATA) {
       cmsg.PACKET_AUXDATA = auxdata(view, data)

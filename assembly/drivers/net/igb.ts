@@ -56,6 +56,7 @@ import {
 } from '../../uapi/functions.ts'
 import { ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import { alloc_netdev_mqs, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
+import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { NO_SKB, __build_skb, alloc_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
 import { netif_schedule_queue, netif_tx_wake_queue } from '../../net/sched/sch_generic.ts'
@@ -255,6 +256,7 @@ export function igb_xmit_frame(p: usize, d: usize): i32 {
     if (unused < IGB_TX_RESERVE) return NETDEV_TX_BUSY
   }
   const desc = tx_desc_at(ring, ring.tx_next_to_use)
+  skb_tx_timestamp(skb)
   desc.skb = p
   desc.done = 0
   ring.tx_next_to_use = (ring.tx_next_to_use + 1) & (ring.count - 1)

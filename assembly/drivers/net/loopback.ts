@@ -25,6 +25,7 @@ import { ETH_ALEN, ETH_HLEN } from '../../uapi/if_ether.ts'
 import { IFF_LOOPBACK } from '../../uapi/if.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
 import { __netif_rx } from '../../net/core/dev_backlog.ts'
+import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { skb_orphan } from '../../net/core/skbuff.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
 
@@ -35,6 +36,8 @@ export function loopback_xmit(p: usize, d: usize): i32 {
   const skb = changetype<sk_buff>(p)
   const dev = changetype<net_device>(d)
   walk(FN_loopback_xmit, p)
+  skb_tx_timestamp(skb)
+  skb.tstamp = 0 // a departure time is none of arrival
   skb_orphan(skb)
   skb.protocol = eth_type_trans(skb, dev)
   const len = skb.len

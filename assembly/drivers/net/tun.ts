@@ -40,6 +40,7 @@ import { IFF_UP } from '../../uapi/if.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
 import { TUN_USER_FEATURES } from '../../net/core/dev_features.ts'
+import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import {
   __skb_dequeue,
   __skb_queue_purge_reason,
@@ -157,6 +158,7 @@ export function tun_net_xmit(p: usize, d: usize): i32 {
     kfree_skb_reason(skb, SKB_DROP_REASON_FULL_RING, FN_tun_net_xmit)
     return NET_XMIT_DROP
   }
+  skb_tx_timestamp(skb)
   skb_orphan(skb)
   __skb_queue_tail(changetype<sk_buff_head>(dev.priv + TX_QUEUE), skb)
   if (!tun.tx_told) {

@@ -23,7 +23,7 @@ import {
   netif_running,
 } from '../../include/netdevice.ts'
 import { Qdisc, TCQ_F_CAN_BYPASS, TCQ_F_NOQUEUE, __QDISC_STATE_RUNNING, qdisc_cb } from '../../include/sch_generic.ts'
-import { SKB_SHINFO, sk_buff } from '../../include/skbuff.ts'
+import { SKB_SHINFO, SKB_TX_STAMP, sk_buff } from '../../include/skbuff.ts'
 import { SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { walk } from '../../trace/trace.ts'
 import {
@@ -46,6 +46,7 @@ import { netdev_core_pick_tx } from './dev_pick_tx.ts'
 import { dev_hard_start_xmit, netdev_start_xmit } from './dev_start_xmit.ts'
 import { validate_xmit_skb_list } from './dev_validate.ts'
 import { __qdisc_run, dev_requeue_skb, qdisc_run, sch_direct_xmit } from './qdisc_run.ts'
+import { skb_tstamp_sched } from './skb_tstamp.ts'
 import {
   kfree_skb_list_reason,
   kfree_skb_reason,
@@ -108,6 +109,7 @@ function __dev_queue_xmit(skb: sk_buff): i32 {
   walk(FN___dev_queue_xmit, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
   skb_reset_mac_header(skb)
+  if (skb.skb_flags & SKB_TX_STAMP) skb_tstamp_sched(skb)
   if (dev.priv_flags & IFF_XMIT_DST_RELEASE) skb_dst_drop(skb)
   else skb_dst_force(skb)
   const txq = netdev_core_pick_tx(dev, skb)

@@ -45,7 +45,7 @@ import {
   FN_sock_queue_rcv_skb_reason,
   FN_sock_rfree,
 } from '../../uapi/functions.ts'
-import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
+import { PACKET_OUTGOING, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../uapi/in.ts'
 import { SYSCTL_CORE_OPTMEM_MAX, SYSCTL_CORE_RMEM_DEFAULT, SYSCTL_CORE_WMEM_DEFAULT } from '../../uapi/sysctl.ts'
 import { dst_check, dst_release } from './dst.ts'
 import { sk_filter_release, sk_filter_trim_cap } from './filter.ts'
@@ -353,6 +353,7 @@ export function sock_queue_err_skb(sk: sock, skb: sk_buff): i32 {
   if (skb.destructor) skb_orphan(skb)
   skb.sk = changetype<usize>(sk)
   skb.destructor = sock_rmem_free.index
+  skb.pkt_type = <u8>PACKET_OUTGOING // the mark of an error queue
   skb.dev = 0
   skb_dst_drop(skb)
   sk.sk_rmem_alloc += <i32>skb.truesize

@@ -1,5 +1,5 @@
 // SOL_SOCKET options about time: stamps of packets, how long a call waits, when a packet leaves. Mirrors parts of
-// net/core/sock.c. Layouts are those of C on x86-64. Left out: stamps of hardware and of what is sent, PHCs.
+// net/core/sock.c. Layouts are those of C on x86-64. Left out: PHCs.
 
 import {
   SOCK_LINGER,
@@ -98,6 +98,8 @@ export function sock_set_timestamping(sk: sock, name: u32, flags: u32): i32 {
   if (flags & SOF_TIMESTAMPING_OPT_STATS && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)) return -EINVAL
   // No device here has a PHC.
   if (flags & SOF_TIMESTAMPING_BIND_PHC) return sk.sk_bound_dev_if ? -EINVAL : -EOPNOTSUPP
+  // Numbers begin anew when they are asked for.
+  if (flags & ~sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) sk.sk_tskey = 0
   sk.sk_tsflags = flags
   set(sk, SOCK_TSTAMP_NEW, name == SO_TIMESTAMPING_NEW)
   set(sk, SOCK_TIMESTAMPING, (flags & SOF_TIMESTAMPING_SOFTWARE) != 0)

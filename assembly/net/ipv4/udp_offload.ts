@@ -7,11 +7,12 @@ import { NETIF_F_GSO_ROBUST, NETIF_F_HW_CSUM } from '../../include/netdevice.ts'
 import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
+  SKB_ENCAPSULATION,
   SKB_GSO_UDP,
   SKB_GSO_UDP_L4,
   SKB_GSO_UDP_TUNNEL,
   SKB_GSO_UDP_TUNNEL_CSUM,
-  SKB_ENCAPSULATION,
+  SKB_TX_STAMP,
   sk_buff,
 } from '../../include/skbuff.ts'
 import { sock } from '../../include/sock.ts'
@@ -107,6 +108,12 @@ export function __udp_gso_segment(train: sk_buff, features: u32): usize {
       const last = <u32>htons(seg.len - (<u32>seg.transport_header - <u32>(seg.data - seg.head)))
       finish(seg, last, adjusted(check, len, last))
     }
+  }
+  // Stamps are for the first of them.
+  if (train.skb_flags & SKB_TX_STAMP) {
+    const first = skb_shinfo(changetype<sk_buff>(segs))
+    first.tx_flags = shinfo.tx_flags
+    first.tskey = shinfo.tskey
   }
   if (charged) charge_segments(train, segs)
   return segs

@@ -20,6 +20,7 @@ import { FN_packet_recvmsg } from '../../uapi/functions.ts'
 import {
   PACKET_AUXDATA,
   PACKET_OUTGOING,
+  PACKET_TX_TIMESTAMP,
   TP_STATUS_CSUMNOTREADY,
   TP_STATUS_CSUM_VALID,
   TP_STATUS_USER,
@@ -40,7 +41,7 @@ import { __dev_get_by_index } from '../core/dev.ts'
 import { put_cmsg } from '../core/scm.ts'
 import { skb_network_offset } from '../core/skbuff.ts'
 import { skb_csum_unnecessary } from '../core/skbuff_data.ts'
-import { sock_recv_cmsgs } from '../core/sock_cmsg.ts'
+import { sock_recv_cmsgs, sock_recv_errqueue } from '../core/sock_cmsg.ts'
 import { virtio_net_hdr, virtio_net_hdr_from_skb } from '../core/virtio_net.ts'
 import { eth_type_vlan, vlan_get_protocol, vlan_get_tci } from './vlan.ts'
 
@@ -111,7 +112,7 @@ function put_vnet(msg: msghdr, skb: sk_buff, size: u32): bool {
 export function packet_recvmsg(sk: sock, msg: msghdr, flags: u32): i32 {
   walk(FN_packet_recvmsg, 0)
   if (flags & ~MSG_KNOWN) return -EINVAL
-  if (flags & MSG_ERRQUEUE) return -EAGAIN // only time stamps of sent packets would be there
+  if (flags & MSG_ERRQUEUE) return sock_recv_errqueue(sk, msg, SOL_PACKET, PACKET_TX_TIMESTAMP)
   const p = skb_recv_datagram(sk, flags)
   if (IS_ERR(p)) return <i32>p
   const skb = changetype<sk_buff>(p)

@@ -26,6 +26,7 @@ import { ETH_P_8021Q, ETH_P_ALL } from '../../uapi/if_ether.ts'
 import { SOCK_DGRAM } from '../../uapi/socket.ts'
 import { NO_DEVICE, __dev_get_by_index } from '../core/dev.ts'
 import { dev_direct_xmit, dev_queue_xmit, net_xmit_errno } from '../core/dev_xmit.ts'
+import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts'
 import {
   kfree_skb_reason,
   skb_mac_header,
@@ -92,10 +93,12 @@ function packet_address(sk: sock, msg: msghdr, r: request): i32 {
 /** Mark and priority: the message's, or the socket's. 0 or -EINVAL. */
 function packet_cmsg(sk: sock, msg: msghdr, r: request): i32 {
   const sockc = changetype<sockcm_cookie>(SOCKC)
+  sockc.transmit_time = 0
+  sockc.tsflags = sk.sk_tsflags
   sockc.mark = sk.sk_mark
   sockc.priority = sk.sk_priority
   r.sockc = SOCKC
-  return sock_cmsg_send(msg, sockc)
+  return sock_cmsg_send(sk, msg, sockc)
 }
 
 /** PACKET_VNET_HDR: takes the header off the message's begin. 0 or -EINVAL. */
@@ -175,6 +178,8 @@ function prepare(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
   skb.dev = changetype<usize>(dev)
   skb.priority = sockc.priority
   skb.mark = sockc.mark
+  skb.tstamp = sockc.transmit_time
+  if (sockc.tsflags) skb_setup_tx_timestamp(skb, sk, sockc)
   packet_parse_headers(sk, skb, dev)
   return r.vnet ? virtio_net_hdr_to_skb(skb, changetype<virtio_net_hdr>(r.vnet)) : 0
 }

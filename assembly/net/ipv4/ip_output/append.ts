@@ -5,7 +5,7 @@
 // are one packet (ip_make_skb), or before ip_push_pending_frames.
 
 import { rtable } from '../../../include/dst.ts'
-import { IPCORK_OPT, cork_opt, cork_queue, inet_cork } from '../../../include/inet_cork.ts'
+import { IPCORK_OPT, IPCORK_TS_OPT_ID, cork_opt, cork_queue, inet_cork } from '../../../include/inet_cork.ts'
 import { IP_HEADER_MIN } from '../../../include/ip.ts'
 import { IP_OPTIONS_DATA, ip_options, ipcm_cookie } from '../../../include/ipcm.ts'
 import { mib_inc, net } from '../../../include/net_namespace.ts'
@@ -35,8 +35,9 @@ import {
   FN_raw_getfrag,
 } from '../../../uapi/functions.ts'
 import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
-import { MSG_MORE } from '../../../uapi/socket.ts'
+import { MSG_MORE, SOCKCM_FLAG_TS_OPT_ID, SOF_TIMESTAMPING_OPT_ID } from '../../../uapi/socket.ts'
 import { dst_hold, dst_release } from '../../core/dst.ts'
+import { skb_set_tx_stamps, sock_tx_timestamp } from '../../core/skb_tstamp.ts'
 import {
   PAGE_HEADER,
   __skb_queue_purge_reason,
@@ -95,9 +96,10 @@ class append_run {
   sg: u32
   /** A train of segments may come of it: all data lie on pages, and are not summed before it is known. */
   gso: u32
+  cork: usize
 }
 
-const RUN: usize = memory.data(64, 16)
+const RUN: usize = memory.data(offsetof<append_run>(), 16)
 const RAW_WALK: usize = memory.data<u32>([FN_raw_getfrag, FN_ip_generic_getfrag, 0])
 
 /** The IP_PMTUDISC_* of a datagram: its socket's, or what was said for it. */
@@ -149,6 +151,18 @@ function take_gap(skb: sk_buff, prev: sk_buff, to: usize, gap: u32, maxfraglen: 
   pskb_trim(prev, maxfraglen)
 }
 
+/** The first frame alone is stamped on its way. */
+function stamp_first(cork: inet_cork, skb: sk_buff, sk: sock): void {
+  const said: u32 = cork.flags & IPCORK_TS_OPT_ID ? SOCKCM_FLAG_TS_OPT_ID : 0
+  skb_set_tx_stamps(skb, sk, cork.tx_flags, said, cork.ts_opt_id)
+  cork.tx_flags = 0
+}
+
+/** It was not sent: the next datagram has its number. */
+function stamp_back(sk: sock, cork: inet_cork): void {
+  if (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID && !(cork.flags & IPCORK_TS_OPT_ID)) sk.sk_tskey -= 1
+}
+
 /** Appends a frame behind prev (0: the first). 0 or -errno. */
 function new_frame(run: append_run, prev: usize): i32 {
   const gap = prev ? changetype<sk_buff>(prev).len - run.maxfraglen : 0
@@ -173,6 +187,8 @@ function new_frame(run: append_run, prev: usize): i32 {
   run.length -= copy + run.transhdrlen
   run.transhdrlen = 0
   run.csummode = CHECKSUM_NONE
+  const cork = changetype<inet_cork>(run.cork)
+  if (cork.tx_flags) stamp_first(cork, skb, changetype<sock>(run.sk))
   __skb_queue_tail(changetype<sk_buff_head>(run.queue), skb)
   return 0
 }
@@ -280,16 +296,27 @@ export function __ip_append_data(
   run.maxfraglen = ((mtu - header) & ~7) + header
   run.sg = features & NETIF_F_SG
   run.gso = cork.gso_size
+  run.cork = changetype<usize>(cork)
   const whole = transhdrlen && length + header <= mtu && (!(flags & MSG_MORE) || cork.gso_size)
   run.csummode = whole && features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
 
   cork.length += length
+  const stamps = cork.tx_flags
   const err = append_all(run)
   if (err) {
     cork.length -= run.length
+    if (stamps && cork.tx_flags == 0) stamp_back(changetype<sock>(sk), cork)
     if (!send_waits(err, flags)) mib_inc(changetype<net>(rt.net), IPSTATS_MIB_OUTDISCARDS)
   }
   return err
+}
+
+/** What stamps the message and its socket ask for. */
+function setup_stamps(cork: inet_cork, ipc: ipcm_cookie): void {
+  cork.tx_flags = sock_tx_timestamp(ipc.tsflags)
+  if (!(ipc.tsflags & SOCKCM_FLAG_TS_OPT_ID)) return
+  cork.flags |= IPCORK_TS_OPT_ID
+  cork.ts_opt_id = ipc.ts_opt_id
 }
 
 /** Begins a datagram: the cork takes a reference to the route, and what the message asks for. 0 or -errno. */
@@ -316,6 +343,8 @@ export function ip_setup_cork(sk: usize, cork: inet_cork, ipc: ipcm_cookie, rt: 
   cork.priority = ipc.priority
   cork.transmit_time = ipc.transmit_time
   cork.pmtudisc = ipc.pmtudisc
+  cork.tx_flags = 0
+  if (ipc.tsflags) setup_stamps(cork, ipc)
   return 0
 }
 

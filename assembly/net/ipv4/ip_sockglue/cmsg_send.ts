@@ -78,7 +78,7 @@ export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie, block: usi
     const cmsg = changetype<cmsghdr>(p)
     if (!CMSG_OK(msg, cmsg)) return -EINVAL
     let err = 0
-    if (cmsg.cmsg_level == SOL_SOCKET) err = __sock_cmsg_send(cmsg, changetype<sockcm_cookie>(ipc))
+    if (cmsg.cmsg_level == SOL_SOCKET) err = __sock_cmsg_send(sk, cmsg, changetype<sockcm_cookie>(ipc))
     else if (cmsg.cmsg_level == SOL_IP) err = one(changetype<net>(sk.net), cmsg, ipc, block)
     if (err) return err
   }

@@ -1,13 +1,13 @@
 // A read of the error queue (MSG_ERRQUEUE). Mirrors ip_recv_error of net/ipv4/ip_sockglue.c.
 
-import { iphdr } from '../../../include/ip.ts'
-import { SKB_ENDED_DELIVERED, sk_buff } from '../../../include/skbuff.ts'
+import { inet_skb_parm, iphdr } from '../../../include/ip.ts'
+import { SKB_CB, SKB_ENDED_DELIVERED, sk_buff } from '../../../include/skbuff.ts'
 import { SOCKADDR_IN_SIZE, msghdr, sock, sock_exterr_skb, sockaddr_in } from '../../../include/sock.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EAGAIN } from '../../../uapi/errno.ts'
 import { FN_ip_recv_error } from '../../../uapi/functions.ts'
 import { IP_RECVERR, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_LOCAL } from '../../../uapi/in.ts'
-import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOL_IP } from '../../../uapi/socket.ts'
+import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOF_TIMESTAMPING_OPT_CMSG, SOL_IP } from '../../../uapi/socket.ts'
 import { skb_copy_datagram_iter } from '../../core/datagram.ts'
 import { put_cmsg } from '../../core/scm.ts'
 import { consume_skb, skb_network_header } from '../../core/skbuff.ts'
@@ -32,9 +32,18 @@ export function move_addr_to_user(msg: msghdr, addr: u32, port: u32): void {
   msg.msg_namelen = SOCKADDR_IN_SIZE
 }
 
+/** Who sent the packet that the entry is about: known of ICMP errors, and of stamped packets if asked for (OPT_CMSG). */
+function has_sender(sk: sock, skb: sk_buff, origin: u32): bool {
+  if (origin == SO_EE_ORIGIN_ICMP) return true
+  const cb = changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
+  if (origin == SO_EE_ORIGIN_LOCAL || !(sk.sk_tsflags & SOF_TIMESTAMPING_OPT_CMSG) || cb.iif == 0) return false
+  cb.faddr = changetype<iphdr>(skb_network_header(skb)).saddr
+  return true
+}
+
 function offender(msg: msghdr, sk: sock, skb: sk_buff, serr: sock_exterr_skb): void {
   memory.fill(ERRHDR + EE_SIZE, 0, SOCKADDR_IN_SIZE)
-  if (serr.ee_origin != <u8>SO_EE_ORIGIN_ICMP) return
+  if (!has_sender(sk, skb, serr.ee_origin)) return
   const sin = changetype<sockaddr_in>(ERRHDR + EE_SIZE)
   sin.sin_family = <u16>AF_INET
   sin.sin_addr = changetype<iphdr>(skb_network_header(skb)).saddr

@@ -3,7 +3,7 @@
 import { flowi4, rtable } from '../../../include/dst.ts'
 import { ICMP_HLEN, icmphdr } from '../../../include/headers.ts'
 import { IP_HEADER_MIN, iphdr } from '../../../include/ip.ts'
-import { ipcm_cookie } from '../../../include/ipcm.ts'
+import { ipcm_cookie, sockcm_cookie } from '../../../include/ipcm.ts'
 import { mib_inc, net } from '../../../include/net_namespace.ts'
 import { NET_XMIT_CN, net_device } from '../../../include/netdevice.ts'
 import { CHECKSUM_NONE, sk_buff } from '../../../include/skbuff.ts'
@@ -20,6 +20,7 @@ import { NF_INET_LOCAL_OUT } from '../../../uapi/netfilter.ts'
 import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
 import { IPPROTO_ICMP, MSG_PROBE } from '../../../uapi/socket.ts'
 import { dst_hold } from '../../core/dst.ts'
+import { skb_setup_tx_timestamp } from '../../core/skb_tstamp.ts'
 import { kfree_skb_reason, skb_dst_set, skb_put, skb_reset_network_header } from '../../core/skbuff.ts'
 import { send_waits, sock_alloc_send_skb } from '../../core/sock_wmem.ts'
 import { nf_hook } from '../../netfilter/core.ts'
@@ -67,12 +68,14 @@ function send(sk: sock, fl4: flowi4, msg: msghdr, rt: rtable, ipc: ipcm_cookie):
   skb.protocol = htons(ETH_P_IP)
   skb.priority = ipc.priority
   skb.mark = ipc.mark
+  skb.tstamp = ipc.transmit_time
   dst_hold(changetype<usize>(rt))
   skb_dst_set(skb, changetype<usize>(rt))
   skb_reset_network_header(skb)
   skb.transport_header = skb.network_header
   skb.ip_summed = <u8>CHECKSUM_NONE
   copy_bytes(skb_put(skb, len), msg.iov_base, len)
+  if (ipc.tsflags) skb_setup_tx_timestamp(skb, sk, changetype<sockcm_cookie>(ipc))
   charge(COST_COPY, len)
   if (complete(owner, skb, fl4.saddr, len)) return output(owner, sk, skb, rt)
   kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_raw_sendmsg)
