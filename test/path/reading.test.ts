@@ -256,11 +256,11 @@ path('stamps: the time of coming while anyone wants it, that of the first look o
   assert.equal(Object.keys(late()), ['SO_TIMESTAMPNS'])
   s.setsockopt('SO_TIMESTAMPNS', 0).setsockopt('SO_TIMESTAMPING', 16 + 8)
   give('t')
-  const stamp = new BigInt64Array((late()['1.37'] as Uint8Array).slice().buffer)
-  assert.equal([stamp.length, Number(stamp[0]) * 1e9 + Number(stamp[1]), stamp[4]], [6, h.net.now - 1e7, 0n])
+  const [software, legacy, hardware] = late().SO_TIMESTAMPING!
+  assert.equal([Math.round(software * 1e9), legacy, hardware], [h.net.now - 1e7, 0, 0])
   const other = h.udp({ port: 7009, address: '127.0.0.1', options: { SO_TIMESTAMPING: 16 } }).socket
   c.send('z', { to: '127.0.0.1:7009' })
-  assert.equal(Object.keys(other.recv()!.cmsg!), ['1.37'], 'stamped because another socket wants it')
+  assert.equal(Object.keys(other.recv()!.cmsg!), ['SO_TIMESTAMPING'], 'stamped because another socket wants it')
   s.close()
   c.send('z', { to: '127.0.0.1:7009' })
   assert.is(other.recv()!.cmsg, undefined, 'nobody does any more')

@@ -22,6 +22,7 @@ import { ENOMEM } from '../../uapi/errno.ts'
 import { FN_dummy_xmit } from '../../uapi/functions.ts'
 import { IFF_MULTICAST, IFF_NOARP } from '../../uapi/if.ts'
 import { alloc_netdev, free_netdev, register_netdevice } from '../../net/core/dev.ts'
+import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { consume_skb } from '../../net/core/skbuff.ts'
 import { ether_setup } from './ether.ts'
 
@@ -32,6 +33,7 @@ export function dummy_xmit(p: usize, d: usize): i32 {
   const stats = dev_stats(changetype<net_device>(d))
   stats.tx_packets += 1
   stats.tx_bytes += skb.len
+  skb_tx_timestamp(skb)
   consume_skb(skb, SKB_ENDED_TRANSMITTED)
   return NETDEV_TX_OK
 }

@@ -39,6 +39,7 @@ import {
 import { __netif_rx } from '../../net/core/dev_backlog.ts'
 import { netdev_set_features } from '../../net/core/dev_features.ts'
 import { __dev_forward_skb } from '../../net/core/dev_forward.ts'
+import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { kfree_skb_reason } from '../../net/core/skbuff.ts'
 import { pskb_may_pull } from '../../net/core/skbuff_data.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
@@ -91,6 +92,7 @@ export function veth_xmit(p: usize, d: usize): i32 {
     return lost(dev)
   }
   const len = skb.len
+  skb_tx_timestamp(skb)
   if (!__dev_forward_skb(rcv, skb)) return lost(dev)
   skb.protocol = eth_type_trans(skb, rcv)
   if (__netif_rx(skb) != 0) return lost(dev)

@@ -15,7 +15,7 @@ import { COST_COPY, charge } from '../../kernel/cost.ts'
 import { ntohs } from '../../lib/byteorder.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
-import { EAGAIN, EINVAL } from '../../uapi/errno.ts'
+import { EINVAL } from '../../uapi/errno.ts'
 import { FN_packet_recvmsg } from '../../uapi/functions.ts'
 import {
   PACKET_AUXDATA,
