@@ -191,6 +191,7 @@ import {
   napi_poll,
   tun_create,
   tun_read,
+  tun_set_offload,
   tun_write,
 } from './border/drivers.ts'
 import {
@@ -435,6 +436,7 @@ export {
   napi_poll,
   tun_create,
   tun_read,
+  tun_set_offload,
   tun_write,
   // admin
   dev_change_flags,

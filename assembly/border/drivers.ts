@@ -2,16 +2,10 @@
 
 import { net } from '../include/net_namespace.ts'
 import { napi_struct, net_device } from '../include/netdevice.ts'
-import {
-  igb_create as make_igb,
-  igb_msix_ring,
-  igb_napi_of,
-  igb_ring_of,
-  igb_tx_discard,
-  igb_tx_take,
-} from '../drivers/net/igb.ts'
+import { igb_create as make_igb, igb_msix_ring, igb_napi_of, igb_ring_of } from '../drivers/net/igb.ts'
 import { igb_fifo_lend as ring_lend, igb_fifo_reserve as ring_reserve } from '../drivers/net/igb_ring.ts'
-import { tun_create as make_tun, tun_do_read } from '../drivers/net/tun.ts'
+import { igb_tx_discard, igb_tx_take } from '../drivers/net/igb_tx.ts'
+import { tun_create as make_tun, tun_do_read, tun_set_offload } from '../drivers/net/tun.ts'
 import { IS_ERR } from '../lib/err.ts'
 import { dev_announce } from '../admin.ts'
 import { igb_interrupt_due, napi_poll as poll, tun_write } from '../path.ts'
@@ -75,8 +69,8 @@ function announced(p: usize): usize {
 }
 
 /** A TAP, down: drivers/net/tun.ts. */
-export function tun_create(owner: net, name: usize, mac: usize, napi: u32): usize {
-  return announced(make_tun(owner, name, mac, napi))
+export function tun_create(owner: net, name: usize, mac: usize, napi: u32, vnet: u32): usize {
+  return announced(make_tun(owner, name, mac, napi, vnet))
 }
 
 /** An igb, down: drivers/net/igb.ts. */
@@ -84,4 +78,4 @@ export function igb_create(owner: net, name: usize, mac: usize, queues: u32, cou
   return announced(make_igb(owner, name, mac, queues, count))
 }
 
-export { igb_tx_discard, igb_tx_take, tun_write }
+export { igb_tx_discard, igb_tx_take, tun_set_offload, tun_write }

@@ -7,6 +7,7 @@ import { readAll } from './sockets.ts'
 import { setUp } from './setup.ts'
 import { type Run, doStep, neighbours } from './steps.ts'
 import { tcpOut } from './tcp_flows.ts'
+import { VNET_SIZE, unpackVnet } from './vnet.ts'
 
 /** Values of /proc/net/snmp that are no counters. */
 const NO_COUNTERS = new Set([
@@ -77,7 +78,11 @@ function dropCounters(run: Run): Counters {
 /** Reads devices and sockets into the step's output. */
 function drain(run: Run, out: StepExpect): void {
   for (const [name, tap] of run.taps) {
-    const frames = tap.tx().map((bytes): TxFrame => ({ bytes: tcpOut(run.flows, bytes, BASELINE_LAB.isn) }))
+    const vnet = run.vnets.has(name)
+    const frames = tap.tx().map((bytes): TxFrame => {
+      const frame = vnet ? bytes.slice(VNET_SIZE) : bytes
+      return { bytes: tcpOut(run.flows, frame, BASELINE_LAB.isn), ...(vnet && { vnet: unpackVnet(bytes) }) }
+    })
     if (frames.length > 0) ((out.tx ??= {})[name] ??= []).push(...frames)
   }
   for (const [name, open] of run.sockets) {

@@ -1,7 +1,7 @@
 // A scenario's host, made in the order in which the recorder makes it (oraclelib/kernel.py, setup).
 
 import { lab as makeLab } from '../lab.ts'
-import type { Tap } from '../host/devices.ts'
+import type { Tap, TapOffload } from '../host/devices.ts'
 import { BASELINE_LAB, BASELINE_SYSCTLS } from './baseline.ts'
 import type { DeviceSpec, HostSpec, Scenario } from './scenario.ts'
 import { openSocket } from './sockets.ts'
@@ -15,7 +15,6 @@ export class Unsupported extends Error {
 function refuseWhatIsMissing(spec: HostSpec): void {
   if (spec.iptables?.length || spec.policies) throw new Unsupported('iptables')
   for (const device of spec.devices ?? []) {
-    if (device.vnet || device.offload?.length) throw new Unsupported('a virtio header on a TAP')
     if (device.qdisc) throw new Unsupported(`qdisc ${device.qdisc.kind}`)
   }
 }
@@ -37,8 +36,10 @@ function configure(run: Run, spec: HostSpec): void {
   const devices = spec.devices ?? []
   for (const [name, value] of Object.entries(BASELINE_SYSCTLS)) host.sysctl(name, value)
   if (spec.lo !== false) host.link('lo', { up: true })
-  for (const { name, mac, napi, carrier } of devices) {
-    const tap: Tap = host.tap(name, { mac, napi: napi ?? false, ...(carrier === false && { carrier: false }) })
+  for (const { name, mac, napi = false, vnet = false, offload = [], carrier } of devices) {
+    const shape = { mac, napi, vnet, offload: offload as TapOffload[] }
+    const tap: Tap = host.tap(name, { ...shape, ...(carrier === false && { carrier: false }) })
+    if (vnet) run.vnets.add(name)
     run.taps.set(name, tap)
   }
   for (const [name, value] of Object.entries(spec.sysctl ?? {})) host.sysctl(name, value)
@@ -75,7 +76,7 @@ export async function setUp(scenario: Scenario): Promise<Run> {
     const host = lab.host('host', { lo: false })
     const nameOf = (ifindex: number): string =>
       host.devices().find((d) => d.ifindex === ifindex)?.name ?? String(ifindex)
-    const run: Run = { lab, host, taps: new Map(), sockets: new Map(), flows: new Map(), nameOf }
+    const run: Run = { lab, host, taps: new Map(), vnets: new Set(), sockets: new Map(), flows: new Map(), nameOf }
     configure(run, scenario.host)
     lab.advance(SETTLE_NS)
     discard(run)

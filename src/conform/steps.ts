@@ -18,6 +18,8 @@ export interface Run {
   lab: Lab
   host: Host
   taps: Map<string, Tap>
+  /** Those whose frames have a virtio header. */
+  vnets: Set<string>
   sockets: Map<string, OpenSocket>
   /** TCP connections whose sequence numbers are written as in recordings. */
   flows: TcpFlows
@@ -42,9 +44,9 @@ function rx(run: Run, step: Of<'rx'>): Result {
   const tap = run.taps.get(step.rx)
   if (!tap) throw new Error(`the scenario has no device '${step.rx}'`)
   const frames = step.frames.map((frame) => {
-    if (typeof frame === 'string') return tcpIn(run.flows, expand(frame), BASELINE_LAB.isn)
-    if (frame.vnet) throw Object.assign(new Error('frames with a virtio header are refused'), { code: 'EOPNOTSUPP' })
-    return tcpIn(run.flows, expand(frame.bytes), BASELINE_LAB.isn)
+    const { bytes, vnet } = typeof frame === 'string' ? { bytes: frame, vnet: undefined } : frame
+    const data = tcpIn(run.flows, expand(bytes), BASELINE_LAB.isn)
+    return run.vnets.has(step.rx) ? packVnet(vnet, data) : data
   })
   const { refused } = tap.rx(frames)
   return refused.size > 0 ? { refused: Object.fromEntries([...refused].map(([i, err]) => [String(i), err])) } : {}

@@ -2,7 +2,7 @@
 
 import { type FrameBatch, type Frames, type SentFrames, decodeFrames, encodeBatch } from '../drivers/net/frames.ts'
 import { type NicAt, receive, receiveLoaded, receiveRecords } from '../drivers/net/nic.ts'
-import { type Written, readTap, writeTap } from '../drivers/net/tap.ts'
+import { type TapOffload, type Written, offloadFlags, readTap, setOffload, writeTap } from '../drivers/net/tap.ts'
 import { takeSent } from '../drivers/net/wire.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
@@ -13,7 +13,7 @@ import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { systemError } from '../wasm/errors.ts'
 
 export type { FrameBatch, Frames, FrameColumns, SentFrames } from '../drivers/net/frames.ts'
-export type { Written } from '../drivers/net/tap.ts'
+export type { TapOffload, Written } from '../drivers/net/tap.ts'
 
 /** A device of a host. The handle stays its own when it is renamed or moved; ENODEV once it was taken out. */
 export class Device {
@@ -89,6 +89,11 @@ export class Tap extends Device {
   /** Frames that the host sent since the last time, in order. */
   tx(): Uint8Array<ArrayBuffer>[] {
     return readTap(this.machine, this.state)
+  }
+
+  /** What the reader finishes itself from now on: checksums, and trains that it cuts (TUNSETOFFLOAD). EINVAL. */
+  offload(names: readonly TapOffload[]): void {
+    setOffload(this.machine, this.state, offloadFlags(names), names)
   }
 }
 

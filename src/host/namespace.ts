@@ -1,6 +1,7 @@
 // A network namespace as a user sees it: devices, addresses, routes, rules, neighbours, sysctls, sockets, and what can be
 // read of it. A handle: state is in the core and in the lab's plain state.
 
+import { type TapOffload, offloadFlags, setOffload } from '../drivers/net/tap.ts'
 import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../kernel/state.ts'
@@ -37,6 +38,10 @@ export interface TapOptions {
   napi?: boolean
   /** False: it is made without carrier. */
   carrier?: boolean
+  /** A struct virtio_net_hdr, 10 bytes, stands before each frame in and out (IFF_VNET_HDR). */
+  vnet?: boolean
+  /** What its reader finishes itself (TUNSETOFFLOAD): checksums, and trains that it cuts. USO4 and USO6 go together. */
+  offload?: readonly TapOffload[]
 }
 
 /** A NIC. */
@@ -176,11 +181,14 @@ export class Namespace {
     return this.#handle(requireDevice(this.namespaceState, name, 'device'))
   }
 
-  /** Makes a TAP, down. EEXIST, EINVAL. */
+  /** Makes a TAP, down. EEXIST, EINVAL: also an offload that there is not. */
   tap(name: string, options: TapOptions = {}): Tap {
     const { namespaceState: namespace, machine } = this
     const mac = options.mac ?? freshMac(machine, namespace)
-    const device = inProcess(machine, () => createTap(machine, namespace, name, mac, options.napi ?? false))
+    const { napi = false, vnet = false, offload = [] } = options
+    const flags = offloadFlags(offload)
+    const device = inProcess(machine, () => createTap(machine, namespace, name, { mac, napi, vnet }))
+    setOffload(machine, device, flags, offload)
     if (options.carrier === false) setLink(machine, namespace, name, { carrier: false })
     if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
     return new Tap(machine, device)

@@ -84,6 +84,8 @@ export interface DeviceState {
   kind: DeviceKind
   /** Only a tap: frames are polled by NAPI. */
   napi: boolean
+  /** Only a tap: a virtio_net_hdr stands before each frame. */
+  vnet?: boolean
   nic?: NicState
 }
 

@@ -146,13 +146,21 @@ export function writeIdentity(
   return { name: at, mac: at + 16 }
 }
 
+/** What a TAP is made of. */
+export interface TapShape {
+  mac: string
+  napi: boolean
+  vnet: boolean
+}
+
 /** A TAP, down. EEXIST for a name that is taken, ENOMEM. */
-export function createTap(machine: Machine, namespace: NamespaceState, name: string, mac: string, napi: boolean) {
-  const at = writeIdentity(machine, name, mac, 'TUNSETIFF')
+export function createTap(machine: Machine, namespace: NamespaceState, name: string, shape: TapShape): DeviceState {
+  const at = writeIdentity(machine, name, shape.mac, 'TUNSETIFF')
   if (deviceByName(namespace, name)) throw systemError('EEXIST', 'TUNSETIFF', name)
   const { exports } = machine.core
-  const ptr = checked(exports.tun_create(namespace.net, at.name, at.mac, napi ? 1 : 0), 'TUNSETIFF', name)
-  return enter(machine, namespace, ptr, { name, kind: 'tap', napi })
+  const { napi, vnet } = shape
+  const made = exports.tun_create(namespace.net, at.name, at.mac, napi ? 1 : 0, vnet ? 1 : 0)
+  return enter(machine, namespace, checked(made, 'TUNSETIFF', name), { name, kind: 'tap', napi, vnet })
 }
 
 /** What a NIC is made of. */

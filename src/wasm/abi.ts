@@ -63,7 +63,8 @@ export interface CoreExports {
   free_netdevice(dev: Ptr): void
 
   // drivers
-  tun_create(net: Ptr, name: Ptr, mac: Ptr, napi: number): Ptr
+  tun_create(net: Ptr, name: Ptr, mac: Ptr, napi: number, vnet: number): Ptr
+  tun_set_offload(dev: Ptr, flags: number): number
   tun_write(dev: Ptr, frame: Ptr, length: number): number
   tun_read(dev: Ptr, out: Ptr, max: number): number
   igb_create(net: Ptr, name: Ptr, mac: Ptr, queues: number, ringSize: number): Ptr

@@ -17,9 +17,13 @@ import {
   NAPI_KIND_IGB,
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
+  NETIF_F_GSO_UDP_L4,
   NETIF_F_HIGHDMA,
+  NETIF_F_HW_CSUM,
   NETIF_F_RXCSUM,
   NETIF_F_SG,
+  NETIF_F_TSO,
+  NETIF_F_TSO6,
   NETIF_F_TSO_MANGLEID,
   dev_stats,
   napi_struct,
@@ -30,11 +34,14 @@ import {
   NET_SKB_PAD,
   SKB_BORN_RECEIVED,
   SKB_ENDED_TRANSMITTED,
+  SKB_GSO_UDP_L4,
   SKB_HEAD_TRUESIZE,
   sk_buff,
+  skb_gso_segs,
 } from '../../include/skbuff.ts'
 import { EV_IGB_TX, event_push } from '../../kernel/event.ts'
 import { kfree, kzalloc, rx_buffer_after, rx_buffer_carve, rx_buffers_begin, rx_buffers_end } from '../../lib/arena.ts'
+import { UDP_HLEN, tcphdr } from '../../include/headers.ts'
 import { copy_bytes } from '../../lib/checksum.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { TRACE_KIND_FRAME, trace_frame, trace_packet, walk } from '../../trace/trace.ts'
@@ -57,12 +64,21 @@ import {
 import { ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import { alloc_netdev_mqs, napi_schedule, register_netdevice } from '../../net/core/dev.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
-import { NO_SKB, __build_skb, alloc_skb, consume_skb, kfree_skb_reason, skb_put } from '../../net/core/skbuff.ts'
-import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
+import { skb_is_gso } from '../../net/core/gso.ts'
+import {
+  NO_SKB,
+  __build_skb,
+  alloc_skb,
+  consume_skb,
+  kfree_skb_reason,
+  skb_put,
+  skb_headroom,
+  skb_shinfo,
+  skb_transport_header,
+} from '../../net/core/skbuff.ts'
 import { netif_schedule_queue, netif_tx_wake_queue } from '../../net/sched/sch_generic.ts'
 import { ether_setup } from './ether.ts'
 import {
-  FRAME_RECORD,
   IGB_RING_SIZE,
   IGB_RXBUFFER,
   IGB_RX_TRUESIZE,
@@ -82,7 +98,8 @@ import {
 } from './igb_ring.ts'
 
 /** What the hardware does for software. */
-const IGB_FEATURES: u32 = NETIF_F_SG | NETIF_F_RXCSUM
+const IGB_FEATURES: u32 =
+  NETIF_F_SG | NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_RXCSUM | NETIF_F_HW_CSUM | NETIF_F_GSO_UDP_L4
 
 /** Largest MTU of the hardware (MAX_STD_JUMBO_FRAME_SIZE). */
 const IGB_MAX_MTU: u32 = 9216
@@ -260,7 +277,7 @@ export function igb_xmit_frame(p: usize, d: usize): i32 {
   desc.skb = p
   desc.done = 0
   ring.tx_next_to_use = (ring.tx_next_to_use + 1) & (ring.count - 1)
-  netdev_tx_sent_queue(txq, skb.len)
+  netdev_tx_sent_queue(txq, wire_bytes(skb))
   if (!ring.tx_told) {
     ring.tx_told = 1
     event_push(EV_IGB_TX, changetype<u32>(dev), queue, 0)
@@ -272,38 +289,16 @@ function tx_unused(ring: igb_ring): u32 {
   return (ring.tx_next_to_clean - ring.tx_next_to_use - 1) & (ring.count - 1)
 }
 
-/** The hardware sends: frames as records (igb_ring.ts) into out, at most max bytes. Answers bytes written. */
-export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): u32 {
-  const ring = igb_ring_of(dev, queue)
-  let written: u32 = 0
-  while (ring.tx_hw_head != ring.tx_next_to_use) {
-    const desc = tx_desc_at(ring, ring.tx_hw_head)
-    const skb = changetype<sk_buff>(desc.skb)
-    const bytes = (FRAME_RECORD + skb.len + 7) & ~7
-    if (written + bytes > max) return written
-    store<u32>(out + written, skb.len)
-    store<u32>(out + written, skb.id, 4)
-    store<f64>(out + written, <f64>boot.now, 8)
-    skb_copy_bits(skb, 0, out + written + FRAME_RECORD, skb.len)
-    written += bytes
-    desc.done = 1
-    ring.tx_hw_head = (ring.tx_hw_head + 1) & (ring.count - 1)
-  }
-  ring.tx_told = 0
-  return written
+/** Bytes of all headers of a train, which each of its frames has. */
+export function igb_headers_len(skb: sk_buff): u32 {
+  const transport = <u32>skb.transport_header - skb_headroom(skb)
+  if (skb_shinfo(skb).gso_type & SKB_GSO_UDP_L4) return transport + UDP_HLEN
+  return transport + (((<u32>changetype<tcphdr>(skb_transport_header(skb)).doff_res) >> 4) << 2)
 }
 
-/** The hardware sends all that waits to nobody. Answers how many frames. */
-export function igb_tx_discard(dev: net_device, queue: u32): u32 {
-  const ring = igb_ring_of(dev, queue)
-  const mask = ring.count - 1
-  let sent: u32 = 0
-  for (; ring.tx_hw_head != ring.tx_next_to_use; sent++) {
-    tx_desc_at(ring, ring.tx_hw_head).done = 1
-    ring.tx_hw_head = (ring.tx_hw_head + 1) & mask
-  }
-  ring.tx_told = 0
-  return sent
+/** Bytes on the wire of a packet: of a train each frame has the headers. */
+function wire_bytes(skb: sk_buff): u32 {
+  return skb_is_gso(skb) ? skb.len + (skb_gso_segs(skb) - 1) * igb_headers_len(skb) : skb.len
 }
 
 /** Frees what the hardware has sent, and lets the queue go on. */
@@ -318,8 +313,8 @@ export function igb_clean_tx_irq(ring: igb_ring): void {
     const desc = tx_desc_at(ring, at)
     if (!desc.done) break
     const skb = changetype<sk_buff>(desc.skb)
-    packets += 1
-    bytes += skb.len
+    packets += skb_gso_segs(skb)
+    bytes += wire_bytes(skb)
     desc.skb = 0
     consume_skb(skb, SKB_ENDED_TRANSMITTED)
   }

@@ -66,6 +66,8 @@ export class igb_ring {
   tx_next_to_use: u32
   tx_next_to_clean: u32
   tx_hw_head: u32
+  /** Payload bytes of the train at tx_hw_head that are on the wire already. */
+  tx_hw_sent: u32
   tx_told: u32
   /** Its interrupt may be raised (EIMS). */
   irq_enabled: u32

@@ -1,5 +1,5 @@
 // A TAP device: frames come from a program and go to it. Mirrors drivers/net/tun.c (IFF_TAP | IFF_NO_PI, IFF_NAPI).
-// Left out here: offloads with a vnet header, several queues. The poll and the way up are in path.ts.
+// Left out here: several queues. The poll and the way up are in path.ts.
 
 import { SLOT_NDO_START_XMIT, slot_set } from '../../lib/boot.ts'
 import { net } from '../../include/net_namespace.ts'
@@ -8,9 +8,14 @@ import {
   NAPI_KIND_TUN,
   NETDEV_TX_OK,
   NETIF_F_FRAGLIST,
+  NETIF_F_GSO_UDP_L4,
+  NETIF_F_HW_CSUM,
   NETIF_F_HW_VLAN_CTAG_TX,
   NETIF_F_HW_VLAN_STAG_TX,
   NETIF_F_SG,
+  NETIF_F_TSO,
+  NETIF_F_TSO6,
+  NETIF_F_TSO_ECN,
   NET_XMIT_DROP,
   dev_stats,
   napi_struct,
@@ -31,16 +36,26 @@ import { TRACE_KIND_FRAME, trace_packet, walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_DEV_READY,
   SKB_DROP_REASON_FULL_RING,
+  SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_QUEUE_PURGE,
 } from '../../uapi/dropreason.ts'
 import { EAGAIN, EINVAL, EIO, ENOMEM } from '../../uapi/errno.ts'
 import { FN_tun_get_user, FN_tun_net_close, FN_tun_net_xmit } from '../../uapi/functions.ts'
 import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
-import { IFF_UP } from '../../uapi/if.ts'
+import {
+  IFF_UP,
+  TUN_F_CSUM,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+  TUN_F_TSO_ECN,
+  TUN_F_UFO,
+  TUN_F_USO4,
+  TUN_F_USO6,
+} from '../../uapi/if.ts'
 import { ERR_PTR } from '../../lib/err.ts'
 import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
-import { TUN_USER_FEATURES } from '../../net/core/dev_features.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
+import { TUN_USER_FEATURES, netdev_user_features } from '../../net/core/dev_features.ts'
 import {
   __skb_dequeue,
   __skb_queue_purge_reason,
@@ -51,7 +66,15 @@ import {
   skb_orphan,
   skb_put,
 } from '../../net/core/skbuff.ts'
+import { skb_append_pages } from '../../net/core/skb_pages.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
+import {
+  VIRTIO_NET_HDR_SIZE,
+  virtio_net_hdr,
+  virtio_net_hdr_from_skb,
+  virtio_net_hdr_parse,
+  virtio_net_hdr_to_skb,
+} from '../../net/core/virtio_net.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
 import { ether_setup } from './ether.ts'
 
@@ -71,12 +94,16 @@ export class tun_file {
   tx_told: u32
   /** Frames that came in, for those who number them. */
   rx_seq: u32
+  /** Bytes of the virtio_net_hdr before each frame (IFF_VNET_HDR), 0: there is none. */
+  vnet_hdr_sz: u32
 }
 
 const TUN_FILE: usize = offsetof<tun_file>()
 const TX_QUEUE: usize = offsetof<tun_file>('tx_head')
 const RX_QUEUE: usize = offsetof<tun_file>('rx_head')
 const PAGE: u32 = 4096
+/** Most bytes that are laid in front of a large frame (SKB_MAX_HEAD). */
+const GOOD_LINEAR: u32 = PAGE - NET_SKB_PAD - SKB_SHINFO_TRUESIZE
 /** What may be switched: what its reader takes, and what the driver can anyway. */
 const HW_FEATURES: u32 =
   NETIF_F_SG | NETIF_F_FRAGLIST | TUN_USER_FEATURES | NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX
@@ -108,26 +135,55 @@ function tun_truesize(len: u32): u32 {
   return 512 + SKB_HEAD_TRUESIZE + ((len + PAGE - 1) & ~(PAGE - 1))
 }
 
+/** An empty packet for a frame of len bytes, of which linear are to lie in front, the others on pages. */
+function tun_alloc_skb(dev: net_device, len: u32, linear: u32): sk_buff {
+  const skb = alloc_skb(linear, NET_SKB_PAD, dev.nd_net, SKB_BORN_RECEIVED)
+  if (changetype<usize>(skb)) skb.truesize = tun_truesize(len)
+  return skb
+}
+
+/** The frame, with what its header says of it (data at its begin). 0 or -errno: the skb is still the caller's. */
+function tun_fill(dev: net_device, skb: sk_buff, from: usize, len: u32, linear: u32, hdr: usize): i32 {
+  copy_bytes(skb_put(skb, linear), from, linear)
+  if (linear < len && !skb_append_pages(skb, from + linear, len - linear)) return -ENOMEM
+  return hdr ? virtio_net_hdr_to_skb(skb, changetype<virtio_net_hdr>(hdr)) : 0
+}
+
+/** A frame that cannot be taken. */
+function tun_refuse(dev: net_device, skb: sk_buff, err: i32, reason: u32): usize {
+  if (err != -EINVAL) dev_stats(dev).rx_dropped += 1
+  skb.dev = changetype<usize>(dev)
+  kfree_skb_reason(skb, reason, FN_tun_get_user)
+  return ERR_PTR(-err)
+}
+
 /**
- * A frame of len bytes at from becomes a packet of dev (tun_get_user). Answers the
- * skb, or ERR_PTR for the writer: -EINVAL below a header, -EIO while the device is down, -ENOMEM.
+ * A frame of len bytes at from, its virtio_net_hdr before it if the device has one, becomes a packet of dev (tun_get_user).
+ * Answers the skb, or ERR_PTR for the writer: -EINVAL below a header, or for a header that is not right, -EIO while the device
+ * is down, -ENOMEM.
  */
 export function tun_get_user(dev: net_device, from: usize, len: u32): usize {
   walk(FN_tun_get_user, 0)
-  if (len < ETH_HLEN) return ERR_PTR(EINVAL)
-  const skb = alloc_skb(len, NET_SKB_PAD, dev.nd_net, SKB_BORN_RECEIVED)
+  const size = tun_of(dev).vnet_hdr_sz
+  const hdr = size ? from : 0
+  let front = 0
+  if (size) {
+    if (len < size) return ERR_PTR(EINVAL)
+    from += size
+    len -= size
+    front = virtio_net_hdr_parse(changetype<virtio_net_hdr>(hdr), len)
+    if (front < 0) return <usize>front
+  }
+  if (len < ETH_HLEN || (front && front < <i32>ETH_HLEN)) return ERR_PTR(EINVAL)
+  const linear = front == 0 || len + NET_SKB_PAD < PAGE ? len : min(<u32>front, GOOD_LINEAR)
+  const skb = tun_alloc_skb(dev, len, linear)
   if (changetype<usize>(skb) == 0) {
     dev_stats(dev).rx_dropped += 1
     return ERR_PTR(ENOMEM)
   }
-  skb.truesize = tun_truesize(len)
-  if (!(dev.flags & IFF_UP)) {
-    dev_stats(dev).rx_dropped += 1
-    skb.dev = changetype<usize>(dev)
-    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY, FN_tun_get_user)
-    return ERR_PTR(EIO)
-  }
-  copy_bytes(skb_put(skb, len), from, len)
+  const err = tun_fill(dev, skb, from, len, linear, hdr)
+  if (err) return tun_refuse(dev, skb, err, SKB_DROP_REASON_NOT_SPECIFIED)
+  if (!(dev.flags & IFF_UP)) return tun_refuse(dev, skb, -EIO, SKB_DROP_REASON_DEV_READY)
   skb.rx_seq = tun_of(dev).rx_seq++
   trace_packet(TRACE_KIND_FRAME, FN_tun_get_user, skb.id, skb.rx_seq, dev.ifindex)
   skb.protocol = eth_type_trans(skb, dev)
@@ -168,7 +224,7 @@ export function tun_net_xmit(p: usize, d: usize): i32 {
   return NETDEV_TX_OK
 }
 
-/** Copies the next frame to a reader. Its length, at most max bytes are written; -EAGAIN: none waits. */
+/** Copies the next frame to a reader, its virtio_net_hdr before it. Their length, at most max bytes are written; -EAGAIN: none waits. */
 export function tun_do_read(dev: net_device, to: usize, max: u32): i32 {
   const tun = tun_of(dev)
   const skb = __skb_dequeue(changetype<sk_buff_head>(dev.priv + TX_QUEUE))
@@ -177,12 +233,14 @@ export function tun_do_read(dev: net_device, to: usize, max: u32): i32 {
     return -EAGAIN
   }
   const len = skb.len
-  skb_copy_bits(skb, 0, to, min(len, max))
+  const size = tun_of(dev).vnet_hdr_sz
+  if (size) virtio_net_hdr_from_skb(skb, changetype<virtio_net_hdr>(to))
+  skb_copy_bits(skb, 0, to + size, min(len, max - size))
   const stats = dev_stats(dev)
   stats.tx_packets += 1
   stats.tx_bytes += len
   consume_skb(skb, SKB_ENDED_TRANSMITTED)
-  return <i32>len
+  return <i32>(size + len)
 }
 
 /** The device goes down: what waits for the poll is lost. */
@@ -197,8 +255,36 @@ export function tun_free(dev: net_device): void {
   __skb_queue_purge_reason(queue, SKB_DROP_REASON_QUEUE_PURGE, FN_tun_net_close)
 }
 
-/** A TAP with carrier, down; a negative pointer: -EEXIST, -ENOMEM. */
-export function tun_create(net: net, name: usize, mac: usize, napi: u32): usize {
+/**
+ * What the reader takes from now on (TUNSETOFFLOAD): checksums and trains that it finishes itself, TUN_F_*. 0, or -EINVAL: one
+ * that it needs checksums for, or that there is not.
+ */
+export function tun_set_offload(dev: net_device, arg: u32): i32 {
+  let features: u32 = 0
+  if (arg & TUN_F_CSUM) {
+    features = NETIF_F_HW_CSUM
+    arg &= ~TUN_F_CSUM
+    if (arg & (TUN_F_TSO4 | TUN_F_TSO6)) {
+      if (arg & TUN_F_TSO_ECN) features |= NETIF_F_TSO_ECN
+      arg &= ~TUN_F_TSO_ECN
+      if (arg & TUN_F_TSO4) features |= NETIF_F_TSO
+      if (arg & TUN_F_TSO6) features |= NETIF_F_TSO6
+      arg &= ~(TUN_F_TSO4 | TUN_F_TSO6)
+    }
+    arg &= ~TUN_F_UFO // of old: taken, and nothing follows
+    const both = TUN_F_USO4 | TUN_F_USO6
+    if ((arg & both) == both) {
+      features |= NETIF_F_GSO_UDP_L4
+      arg &= ~both
+    }
+  }
+  if (arg) return -EINVAL
+  netdev_user_features(dev, features)
+  return 0
+}
+
+/** A TAP with carrier, down; vnet: frames have a virtio_net_hdr. A negative pointer: -EEXIST, -ENOMEM. */
+export function tun_create(net: net, name: usize, mac: usize, napi: u32, vnet: u32): usize {
   const p = alloc_netdev(DEV_KIND_TUN, TUN_FILE + offsetof<napi_struct>(), name)
   if (p == 0) return ERR_PTR(ENOMEM)
   const dev = changetype<net_device>(p)
@@ -206,6 +292,7 @@ export function tun_create(net: net, name: usize, mac: usize, napi: u32): usize 
   dev.hw_features = HW_FEATURES
   dev.features = HW_FEATURES
   tun_of(dev).napi_enabled = napi
+  tun_of(dev).vnet_hdr_sz = vnet ? VIRTIO_NET_HDR_SIZE : 0
   const context = tun_napi(dev)
   context.dev = p
   context.kind = NAPI_KIND_TUN

@@ -2,7 +2,6 @@
 // Left out: IPsec. Read first: RFC 1812 5.2, 5.3.1.
 
 import { rtable } from '../../include/dst.ts'
-import { UDP_HLEN } from '../../include/headers.ts'
 import { IPSKB_DOREDIRECT, IPSKB_FORWARDED, IP_DF, inet_skb_parm, iphdr } from '../../include/ip.ts'
 import { mib_inc, net, sysctl } from '../../include/net_namespace.ts'
 import { net_device } from '../../include/netdevice.ts'
@@ -26,9 +25,9 @@ import {
 import { PACKET_HOST } from '../../uapi/in.ts'
 import { NF_INET_FORWARD } from '../../uapi/netfilter.ts'
 import { IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_INHDRERRORS, IPSTATS_MIB_OUTFORWDATAGRAMS } from '../../uapi/snmp.ts'
-import { IPPROTO_TCP } from '../../uapi/socket.ts'
 import { SYSCTL_IP_FORWARD_UPDATE_PRIORITY } from '../../uapi/sysctl.ts'
-import { kfree_skb_reason, skb_cow, skb_network_header, skb_shinfo } from '../core/skbuff.ts'
+import { skb_gso_validate_network_len, skb_is_gso } from '../core/gso.ts'
+import { kfree_skb_reason, skb_cow, skb_network_header } from '../core/skbuff.ts'
 import { nf_hook } from '../netfilter/core.ts'
 import { ip_forward_options } from './ip_options/build.ts'
 import { LL_RESERVED_SPACE } from './ip_output/finish2.ts'
@@ -54,22 +53,13 @@ function ip_call_ra_chain(skb: sk_buff): bool {
   return fn != 0 && call_indirect<bool>(fn, changetype<usize>(skb))
 }
 
-/** Bytes of the transport header of a packet of segments (skb_gso_transport_seglen). */
-function transport_len(skb: sk_buff): u32 {
-  if (changetype<iphdr>(skb_network_header(skb)).protocol != <u8>IPPROTO_TCP) return UDP_HLEN
-  return ((<u32>load<u8>(skb.head + skb.transport_header, 12)) >> 4) << 2
-}
-
 /** Too long for the way out, and not to be cut. One that GRO put together is cut where it was joined. */
 function ip_exceeds_mtu(skb: sk_buff, cb: inet_skb_parm, mtu: u32): bool {
   if (skb.len <= mtu) return false
   if (!((<u32>changetype<iphdr>(skb_network_header(skb)).frag_off) & IP_DF)) return false
   if (<u32>cb.frag_max_size > mtu) return true
   if (skb.skb_flags & SKB_IGNORE_DF) return false
-  const gso_size = <u32>skb_shinfo(skb).gso_size
-  if (gso_size == 0) return true
-  const headers = <u32>skb.transport_header - <u32>skb.network_header
-  return headers + transport_len(skb) + gso_size > mtu
+  return !skb_is_gso(skb) || !skb_gso_validate_network_len(skb, mtu)
 }
 
 /** RFC 1624: the checksum goes up by what the TTL goes down. */

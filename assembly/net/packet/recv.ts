@@ -97,12 +97,11 @@ function tell(sk: sock, skb: sk_buff, msg: msghdr): void {
   if (changetype<packet_sock>(sk.priv).flags & PACKET_SOCK_AUXDATA) put_auxdata(msg, sk, skb, origlen)
 }
 
-/** PACKET_VNET_HDR: its header of size bytes before the frame. False: the reader has no room for it. */
+/** PACKET_VNET_HDR: its header of size bytes before the frame. False: the reader has no room for it, or it cannot say that. */
 function put_vnet(msg: msghdr, skb: sk_buff, size: u32): bool {
   if (msg.iov_len < size) return false
   memory.fill(msg.iov_base, 0, size)
-  virtio_net_hdr_from_skb(skb, changetype<virtio_net_hdr>(msg.iov_base))
-  return true
+  return virtio_net_hdr_from_skb(skb, changetype<virtio_net_hdr>(msg.iov_base)) == 0
 }
 
 /**

@@ -1,5 +1,5 @@
 // A packet leaves by a packet socket: a whole frame (SOCK_RAW), or one whose link header is made here (SOCK_DGRAM).
-// Mirrors packet_snd of net/packet/af_packet.c. Left out: GSO, zero copy, departure times.
+// Mirrors packet_snd of net/packet/af_packet.c. Left out: zero copy, departure times.
 
 import { sockcm_cookie } from '../../include/ipcm.ts'
 import { net } from '../../include/net_namespace.ts'
@@ -12,7 +12,7 @@ import { copy_bytes } from '../../lib/checksum.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../uapi/dropreason.ts'
-import { EINVAL, EMSGSIZE, ENETDOWN, ENXIO } from '../../uapi/errno.ts'
+import { EINVAL, EMSGSIZE, ENETDOWN, ENOBUFS, ENXIO } from '../../uapi/errno.ts'
 import {
   FN_packet_direct_xmit,
   FN_packet_parse_headers,
@@ -27,6 +27,7 @@ import { SOCK_DGRAM } from '../../uapi/socket.ts'
 import { NO_DEVICE, __dev_get_by_index } from '../core/dev.ts'
 import { dev_direct_xmit, dev_queue_xmit, net_xmit_errno } from '../core/dev_xmit.ts'
 import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts'
+import { skb_append_pages } from '../core/skb_pages.ts'
 import {
   kfree_skb_reason,
   skb_mac_header,
@@ -58,8 +59,9 @@ class request {
   data: usize
   len: u32
   vnet: usize
-  /** Bytes that the header wants in front. */
+  /** Bytes that the header wants in front, and those of a train that lie on pages behind. */
   linear: u32
+  paged: u32
   sockc: usize
 }
 
@@ -112,11 +114,15 @@ function packet_snd_vnet_parse(sk: sock, r: request): i32 {
   r.vnet = r.data
   r.data += size
   r.len -= size
-  if (hdr.gso_type) return -EINVAL
   const linear = virtio_net_hdr_parse(hdr, r.len)
   if (linear < 0) return linear
   r.linear = linear
   return 0
+}
+
+/** The virtio_net_hdr asks for segments: the packet may be longer than the MTU. */
+function is_train(r: request): bool {
+  return r.vnet != 0 && changetype<virtio_net_hdr>(r.vnet).gso_type != 0
 }
 
 /** Room that a device wants before a frame (LL_RESERVED_SPACE). */
@@ -125,14 +131,15 @@ function reserved_space(dev: net_device): u32 {
 }
 
 /** A packet with room for the message, charged to the socket as Linux lays it out. An sk_buff or ERR_PTR. */
-function packet_alloc_skb(sk: sock, dev: net_device, len: u32, wanted: u32): usize {
+function packet_alloc_skb(sk: sock, dev: net_device, r: request): usize {
   const headroom = reserved_space(dev)
-  const linear = max<u32>(wanted, min<u32>(len, dev.hard_header_len))
-  const paged = headroom + len >= PAGE_SIZE && linear ? len - linear : 0
-  return sock_alloc_send_pskb(sk, len - paged, headroom, paged)
+  const linear = max<u32>(r.linear, min<u32>(r.len, dev.hard_header_len))
+  const paged = headroom + r.len >= PAGE_SIZE && linear ? r.len - linear : 0
+  r.paged = is_train(r) ? paged : 0
+  return sock_alloc_send_pskb(sk, r.len - paged, headroom, paged)
 }
 
-/** The link header, and the message behind it. 0, or -EINVAL: no link header, or no address for one. */
+/** The link header, and the message behind it. 0, -ENOBUFS, or -EINVAL: no link header, or no address for one. */
 function fill(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
   skb_reset_network_header(skb)
   if (is_dgram(sk)) {
@@ -143,8 +150,9 @@ function fill(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
     skb.data -= dev.hard_header_len
     skb.tail -= dev.hard_header_len
   }
-  copy_bytes(skb_put(skb, r.len), r.data, r.len)
-  return 0
+  const linear = r.len - r.paged
+  copy_bytes(skb_put(skb, linear), r.data, linear)
+  return r.paged == 0 || skb_append_pages(skb, r.data + linear, r.paged) ? 0 : -ENOBUFS
 }
 
 /** Over the MTU only a tagged frame of Ethernet may be, by the length of its tag (packet_extra_vlan_len_allowed). */
@@ -172,7 +180,7 @@ function prepare(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
   const err = fill(sk, skb, dev, r)
   if (err) return err
   const most = dev.mtu + (is_dgram(sk) ? 0 : <u32>dev.hard_header_len)
-  if (r.len > most && !extra_vlan_allowed(dev, skb)) return -EMSGSIZE
+  if (r.len > most && !is_train(r) && !extra_vlan_allowed(dev, skb)) return -EMSGSIZE
   const sockc = changetype<sockcm_cookie>(r.sockc)
   skb.protocol = <u16>r.proto
   skb.dev = changetype<usize>(dev)
@@ -194,7 +202,7 @@ function packet_xmit(sk: sock, skb: sk_buff): i32 {
 /** Makes a packet of a request and sends it. 0 or -errno. */
 function packet_snd(sk: sock, r: request): i32 {
   const dev = changetype<net_device>(r.dev)
-  const p = packet_alloc_skb(sk, dev, r.len, r.linear)
+  const p = packet_alloc_skb(sk, dev, r)
   if (IS_ERR(p)) return <i32>p
   const skb = changetype<sk_buff>(p)
   const err = prepare(sk, skb, dev, r)
@@ -222,7 +230,7 @@ export function packet_sendmsg(sk: sock, msg: msghdr): i32 {
   err = packet_snd_vnet_parse(sk, r)
   if (err) return err
   const dev = changetype<net_device>(r.dev)
-  if (r.len > dev.mtu + VLAN_HLEN + (is_dgram(sk) ? 0 : <u32>dev.hard_header_len)) return -EMSGSIZE
+  if (!is_train(r) && r.len > dev.mtu + VLAN_HLEN + (is_dgram(sk) ? 0 : <u32>dev.hard_header_len)) return -EMSGSIZE
   err = packet_snd(sk, r)
   return err ? err : <i32>msg.iov_len
 }
