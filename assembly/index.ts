@@ -16,6 +16,7 @@ import {
   OFF_boot_block_sock_list,
   OFF_boot_block_softnet,
   OFF_boot_block_tcp_isn,
+  OFF_boot_block_extack,
   OFF_boot_block_timer_moved,
   OFF_boot_block_trace_flags,
   OFF_boot_block_trace_head,
@@ -195,6 +196,14 @@ import {
   tun_write,
 } from './border/drivers.ts'
 import {
+  dev_tx_queue_at,
+  qdisc_set_default,
+  tc_del_qdisc,
+  tc_dump_qdisc,
+  tc_dump_tclass,
+  tc_modify_qdisc,
+} from './border/qdisc.ts'
+import {
   dev_change_flags,
   dev_set_carrier,
   dev_set_features,
@@ -257,6 +266,7 @@ export {
   OFF_boot_block_sock_list,
   OFF_boot_block_softnet,
   OFF_boot_block_tcp_isn,
+  OFF_boot_block_extack,
   OFF_boot_block_timer_moved,
   OFF_boot_block_trace_flags,
   OFF_boot_block_trace_head,
@@ -438,6 +448,13 @@ export {
   tun_read,
   tun_set_offload,
   tun_write,
+  // border/qdisc
+  dev_tx_queue_at,
+  qdisc_set_default,
+  tc_del_qdisc,
+  tc_dump_qdisc,
+  tc_dump_tclass,
+  tc_modify_qdisc,
   // admin
   dev_change_flags,
   dev_set_carrier,

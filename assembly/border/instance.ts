@@ -2,7 +2,8 @@
 
 import { COST_MAX } from '../kernel/cost.ts'
 import { CALL_BUFFER_SIZE, function_counts_start, start, trace_start } from '../kernel/start.ts'
-import { clock_set, run_timers, timer_next as next_timer } from '../kernel/timer.ts'
+import { hrtimer_interrupt, hrtimer_next } from '../kernel/hrtimer.ts'
+import { clock_set, run_timers as run_wheel, timer_next as next_timer } from '../kernel/timer.ts'
 import { NET_BORN, NET_ENDED, NET_MIB, NET_SYSCTL } from '../include/net_namespace.ts'
 import { DEV_ADDR, DEV_STATS, IN_DEV_CNF } from '../include/netdevice.ts'
 import { NEIGH_PARMS_DATA } from '../include/neighbour.ts'
@@ -31,8 +32,13 @@ export function set_time(ns: f64): void {
 
 /** When the next timer fires in ns, -1: none is set. */
 export function timer_next(): f64 {
-  const at = next_timer()
+  const at = min<u64>(next_timer(), hrtimer_next())
   return at == u64.MAX_VALUE ? -1 : <f64>at
+}
+
+/** Fires what is due: timers in ns, then those of the wheel. Answers how many. */
+export function run_timers(): u32 {
+  return hrtimer_interrupt() + run_wheel()
 }
 
 /** A block for a program's own use, aligned to 32 bytes; 0: out of memory. */
@@ -79,6 +85,5 @@ export {
   NET_SYSCTL,
   SOFTNET_SIZE,
   function_counts_start,
-  run_timers,
   trace_start,
 }

@@ -89,6 +89,9 @@ export const NETDEV_TX_BUSY: i32 = 16
 export const NET_XMIT_SUCCESS: i32 = 0
 export const NET_XMIT_DROP: i32 = 1
 export const NET_XMIT_CN: i32 = 2
+/** Between qdiscs: the packet is gone though the answer says otherwise, and it was not the child's to count. */
+export const __NET_XMIT_STOLEN: i32 = 0x10000
+export const __NET_XMIT_BYPASS: i32 = 0x20000
 /** What a driver answers up to this says that the skb is gone; above, that it is still the caller's. */
 export const NET_XMIT_MASK: i32 = 15
 

@@ -93,6 +93,10 @@ export class boot_block {
   timer_count: u32
   timer_space: u32
   timer_seq: u32
+  /** Timers in ns: a binary heap of pointers (kernel/hrtimer.ts). */
+  hrtimer_heap: usize
+  hrtimer_count: u32
+  hrtimer_space: u32
   /** Timers were set or stopped since TypeScript last asked when the next is due. */
   timer_moved: u32
   /** A timer runs: what is dropped now, no packet that arrives or is sent loses. */
@@ -132,6 +136,10 @@ export class boot_block {
   /** Kinds of qdiscs (Qdisc_ops), and the one that drops everything. */
   qdisc_ops: usize
   noop_qdisc: usize
+  /** What is said about a refused request besides its errno (uapi/extack.ts). */
+  extack: u32
+  /** The last handle that was given to a qdisc by itself. */
+  qdisc_autohandle: u32
   /** Kind for devices without one (net.core.default_qdisc). */
   default_qdisc: u32
   /** Packets that an enqueue dropped, linked by next: freed by who called it. */

@@ -14,9 +14,6 @@ export class Unsupported extends Error {
 
 function refuseWhatIsMissing(spec: HostSpec): void {
   if (spec.iptables?.length || spec.policies) throw new Unsupported('iptables')
-  for (const device of spec.devices ?? []) {
-    if (device.qdisc) throw new Unsupported(`qdisc ${device.qdisc.kind}`)
-  }
 }
 
 function setDevice(run: Run, device: DeviceSpec): void {
@@ -48,6 +45,7 @@ function configure(run: Run, spec: HostSpec): void {
   for (const address of spec.lo_addresses ?? []) host.addr.add('lo', address)
   for (const entry of spec.neighbours ?? []) host.neigh.add(entry)
   for (const rule of spec.rules ?? []) host.rule.add(rule as never)
+  for (const { name, qdisc } of devices) if (qdisc) host.qdisc.add({ ...qdisc, dev: name })
   for (const { name, gro, features } of devices) {
     if (gro === false) host.link(name, { features: { gro: false } })
     if (features) host.link(name, { features })

@@ -16,6 +16,16 @@ import {
   listNeighbours,
   setNeighbour,
 } from '../net/rtnetlink/neigh.ts'
+import {
+  type ClassInfo,
+  type QdiscInfo,
+  type QdiscName,
+  type QdiscSpec,
+  changeQdisc,
+  delQdisc,
+  listClasses,
+  listQdiscs,
+} from '../net/rtnetlink/qdisc.ts'
 import { type RouteInfo, type RouteQuery, getRoute, listRoutes } from '../net/rtnetlink/route_get.ts'
 import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
 import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
@@ -104,6 +114,19 @@ export interface NeighbourCommands {
   list(): NeighbourInfo[]
 }
 
+/** `tc qdisc`, in tc's words and units. */
+export interface QdiscCommands {
+  add(qdisc: QdiscSpec): void
+  change(qdisc: QdiscSpec): void
+  replace(qdisc: QdiscSpec): void
+  link(qdisc: QdiscSpec): void
+  del(qdisc: QdiscName): void
+  /** As `tc -s qdisc show`, of a device or of all; invisible: those too that their parents made by themselves. */
+  show(dev?: string, options?: { invisible?: boolean }): QdiscInfo[]
+  /** As `tc -s class show`: the classes of the qdisc with this handle. */
+  classes(dev: string, handle: string): ClassInfo[]
+}
+
 /** One network namespace of a host. */
 export class Namespace {
   readonly #machine: Machine
@@ -115,6 +138,7 @@ export class Namespace {
   readonly route: RouteCommands
   readonly rule: RuleCommands
   readonly neigh: NeighbourCommands
+  readonly qdisc: QdiscCommands
 
   constructor(machine: Machine, namespace: NamespaceState) {
     this.#machine = machine
@@ -155,6 +179,15 @@ export class Namespace {
       change: (entry) => setNeighbour(machine, own(), 'change', entry),
       del: (entry) => delNeighbour(machine, own(), entry),
       list: () => listNeighbours(machine, own()),
+    }
+    this.qdisc = {
+      add: (qdisc) => changeQdisc(machine, own(), 'add', qdisc),
+      change: (qdisc) => changeQdisc(machine, own(), 'change', qdisc),
+      replace: (qdisc) => changeQdisc(machine, own(), 'replace', qdisc),
+      link: (qdisc) => changeQdisc(machine, own(), 'link', qdisc),
+      del: (which) => delQdisc(machine, own(), which),
+      show: (dev, options = {}) => listQdiscs(machine, own(), dev, options.invisible ?? false),
+      classes: (dev, handle) => listClasses(machine, own(), dev, handle),
     }
   }
 

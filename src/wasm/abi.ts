@@ -85,6 +85,15 @@ export interface CoreExports {
   napi_poll(napi: Ptr, budget: number, until: number): number
 
   // rtnetlink
+  /** A qdisc is made or changed: parent a class or 0xffffffff, flags NLM_F_*, opt 0 or words as in net/sched/options.ts. */
+  tc_modify_qdisc(dev: Ptr, parent: number, handle: number, kind: number, flags: number, opt: Ptr): number
+  tc_del_qdisc(dev: Ptr, parent: number, handle: number, kind: number): number
+  /** Records of DUMP_SIZE. */
+  tc_dump_qdisc(dev: Ptr, out: Ptr, max: number, invisible: number): number
+  tc_dump_tclass(dev: Ptr, handle: number, out: Ptr, max: number): number
+  qdisc_set_default(kind: number): void
+  /** struct netdev_queue of a transmit queue. */
+  dev_tx_queue_at(dev: Ptr, index: number): Ptr
   inet_rtm_newaddr(
     net: Ptr,
     dev: Ptr,
@@ -176,6 +185,7 @@ export const LAYOUT = {
     'tcp_isn',
     'function_counts',
     'timer_moved',
+    'extack',
   ],
   net: [
     'loopback_dev',

@@ -10,8 +10,8 @@ import * as assert from 'uvu/assert'
 const HEAD_LINES = 8
 const FILE_LINES = 500
 
-/** Folders of tables, which may be as long as what they list. */
-const TABLES = ['assembly/uapi']
+/** Tables (folders and files), which may be as long as what they list; the ABI is one. */
+const TABLES = ['assembly/uapi', 'assembly/index']
 
 /**
  * A tree's layers, lowest first. An entry is a file without its ending or a folder; the longest entry that holds a file

@@ -4,7 +4,10 @@ import { boot } from '../../lib/boot.ts'
 import { kzalloc } from '../../lib/arena.ts'
 import { QDISC_OPS_SIZE } from '../../include/sch_generic.ts'
 import { QDISC_MAX, QDISC_PFIFO_FAST } from '../../uapi/pkt_sched.ts'
+import { sch_fifo_register } from './sch_fifo.ts'
 import { mq_register } from './sch_mq.ts'
+import { sch_prio_register } from './sch_prio.ts'
+import { sch_tbf_register } from './sch_tbf.ts'
 import { pfifo_fast_register } from './pfifo_fast.ts'
 import { sch_generic_init } from './sch_generic.ts'
 
@@ -15,5 +18,8 @@ export function pktsched_init(): bool {
   boot.default_qdisc = QDISC_PFIFO_FAST
   pfifo_fast_register()
   mq_register()
+  sch_fifo_register()
+  sch_prio_register()
+  sch_tbf_register()
   return sch_generic_init()
 }

@@ -5,13 +5,21 @@
 import { boot } from '../../lib/boot.ts'
 import { kfree, kzalloc } from '../../lib/arena.ts'
 import { QUEUE_STATE_ANY_XOFF, QUEUE_STATE_DRV_XOFF, netdev_queue } from '../../include/netdev_queue.ts'
-import { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS, dev_stats, net_device } from '../../include/netdevice.ts'
+import {
+  NET_XMIT_CN,
+  NET_XMIT_DROP,
+  NET_XMIT_SUCCESS,
+  __NET_XMIT_STOLEN,
+  dev_stats,
+  net_device,
+} from '../../include/netdevice.ts'
 import {
   QDISC_OPS_SIZE,
   QDISC_PRIV,
   Qdisc,
   Qdisc_ops,
   TCQ_F_BUILTIN,
+  TCQ_F_INVISIBLE,
   TCQ_F_NOPARENT,
   TCQ_F_NOQUEUE,
   TC_H_MAJ,
@@ -86,8 +94,15 @@ export function qdisc_create_dflt(txq: netdev_queue, kind: u32, parent: u32): Qd
   sch.parent = parent
   const init = qdisc_ops(kind).init
   if (init == 0 || call_indirect<i32>(init, changetype<usize>(sch), <usize>0) == 0) return sch
-  qdisc_put(sch)
+  qdisc_unmake(sch)
   return NO_QDISC
+}
+
+/** Its kind refused to begin: what it has so far is given back. */
+export function qdisc_unmake(sch: Qdisc): void {
+  const destroy = qdisc_ops(sch.kind).destroy
+  if (destroy) call_indirect<void>(destroy, changetype<usize>(sch))
+  qdisc_free(sch)
 }
 
 /** Drops all that waits, its children's packets too. */
@@ -125,6 +140,20 @@ export function qdisc_hash_add(sch: Qdisc): void {
   sch.hashed = 1
   sch.hash_next = dev.qdisc_hash
   dev.qdisc_hash = changetype<usize>(sch)
+}
+
+/** A child that its parent makes by itself: found by its handle, not shown. NO_QDISC: out of memory. */
+export function qdisc_child_create(txq: netdev_queue, kind: u32, parent: u32): Qdisc {
+  const sch = qdisc_create_dflt(txq, kind, parent)
+  if (changetype<usize>(sch) == 0) return sch
+  sch.flags |= TCQ_F_INVISIBLE
+  qdisc_hash_add(sch)
+  return sch
+}
+
+/** The child did not take a packet, which its parent counts as lost (net_xmit_drop_count). */
+export function xmit_dropped(rc: i32): bool {
+  return (rc & __NET_XMIT_STOLEN) == 0
 }
 
 /** Gives up a reference; the last one ends the qdisc, its children and what waits in it. */
@@ -322,7 +351,7 @@ export function qdisc_tree_reduce_backlog(sch: Qdisc, n: i32, len: i32): void {
 }
 
 /** Puts new in a class's place; what the old one held is gone (qdisc_replace). Answers the old. */
-export function qdisc_replace(sch: Qdisc, fresh: Qdisc, slot: usize): Qdisc {
+export function qdisc_replace(fresh: Qdisc, slot: usize): Qdisc {
   const old = changetype<Qdisc>(load<usize>(slot))
   store<usize>(slot, changetype<usize>(fresh))
   if (changetype<usize>(old)) qdisc_purge_queue(old)

@@ -1,0 +1,30 @@
+// What the kinds of qdiscs have in common on this side: tc's words in, the core's words out, and back.
+
+import { invalid } from '../../wasm/errors.ts'
+import type { Word } from './units.ts'
+
+/** Options in tc's words; a word that stands alone is true. */
+export type Options = Readonly<Record<string, Word | undefined>>
+
+/** Values by the numbers of assembly/uapi/pkt_sched.ts. */
+export type Words = Map<number, bigint>
+
+/** Reads a word of a dump. */
+export type ReadWord = (id: number) => bigint
+
+export interface Kind {
+  /** QDISC_* */
+  id: number
+  /** undefined: no options at all, so the kernel's defaults. EINVAL as tc refuses. */
+  parse(options: Options): Words | undefined
+  /** The member "options" of `tc -j qdisc show`. */
+  show(words: ReadWord): Record<string, unknown>
+  /** What `tc -s` adds. */
+  stats?(words: ReadWord): Record<string, unknown>
+}
+
+/** EINVAL for a word that the kind does not have. */
+export function refuseUnknown(kind: string, options: Options, known: readonly string[]): void {
+  const other = Object.keys(options).find((name) => options[name] !== undefined && !known.includes(name))
+  if (other !== undefined) throw invalid('RTM_NEWQDISC', `${kind}: unknown parameter "${other}"`)
+}
