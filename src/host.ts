@@ -1,7 +1,7 @@
 // A host: one Wasm instance with its CPUs, devices and namespaces. What a user does with the first namespace is done on the
 // host itself; devices that were named at its making are members (host.eth0).
 
-import { Device, Nic, Tap } from './host/devices.ts'
+import { Device, Nic, Tap, Tun } from './host/devices.ts'
 import { Namespace } from './host/namespace.ts'
 import { Trace } from './host/trace.ts'
 import type { Machine } from './kernel/machine.ts'
@@ -114,7 +114,7 @@ export function makeHost<S extends HostSpec>(machine: Machine, spec: S): HostWit
 export function handleOf(machine: Machine): Host & { readonly [device: string]: Device | unknown } {
   const host = new Host(machine)
   for (const device of host.devices()) {
-    if (device.name in host || !(device instanceof Nic || device instanceof Tap)) continue
+    if (device.name in host || !(device instanceof Nic || device instanceof Tap || device instanceof Tun)) continue
     Object.defineProperty(host, device.name, { value: device, enumerable: true })
   }
   return host as Host & { readonly [device: string]: Device | unknown }

@@ -13,8 +13,9 @@ export type {
   RouteCommands,
   RuleCommands,
   TapOptions,
+  TunOptions,
 } from './host/namespace.ts'
-export { Device, Nic, Tap } from './host/devices.ts'
+export { Device, Nic, Tap, Tun } from './host/devices.ts'
 export type { FrameBatch, FrameColumns, Frames, SentFrames, Written } from './host/devices.ts'
 export { encodeBatch } from './drivers/net/frames.ts'
 export { Trace } from './host/trace.ts'

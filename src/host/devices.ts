@@ -97,6 +97,19 @@ export class Tap extends Device {
   }
 }
 
+/** A TUN: as a TAP, for IP packets without a link header. What is no IP packet is refused with EINVAL. */
+export class Tun extends Device {
+  /** Packets from the program, one after the other. What the driver would not take: errno's name by index. */
+  rx(packets: Frames): Written {
+    return writeTap(this.machine, this.state, packets)
+  }
+
+  /** Packets that the host sent since the last time, in order. */
+  tx(): Uint8Array<ArrayBuffer>[] {
+    return readTap(this.machine, this.state)
+  }
+}
+
 /** A NIC. Plugged into a wire by lab.link, or attached to the program, which then is the wire's other end. */
 export class Nic extends Device {
   get #at(): NicAt {

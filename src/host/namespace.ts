@@ -4,8 +4,17 @@
 import { type TapOffload, offloadFlags, setOffload } from '../drivers/net/tap.ts'
 import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
-import type { DeviceState, NamespaceState } from '../kernel/state.ts'
-import { type LinkInfo, createNic, createTap, deviceById, freshMac, linkInfo, requireDevice } from '../net/dev.ts'
+import type { DeviceKind, DeviceState, NamespaceState } from '../kernel/state.ts'
+import {
+  type LinkInfo,
+  createNic,
+  createTap,
+  createTun,
+  deviceById,
+  freshMac,
+  linkInfo,
+  requireDevice,
+} from '../net/dev.ts'
 import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { type NewLink, addLink, delLink } from '../net/rtnetlink/newlink.ts'
@@ -36,7 +45,7 @@ import { type UdpOptions, UdpSocket } from '../socket/udp_socket.ts'
 import { integer, parseTime } from '../wasm/encode.ts'
 import { systemError } from '../wasm/errors.ts'
 import { type Account, type Drop, readAccount, readCounters, readDrops } from './counters.ts'
-import { Device, Nic, Tap } from './devices.ts'
+import { Device, Nic, Tap, Tun } from './devices.ts'
 import { readProc } from './proc_files.ts'
 
 /** A TAP. */
@@ -53,6 +62,9 @@ export interface TapOptions {
   /** What its reader finishes itself (TUNSETOFFLOAD): checksums, and trains that it cuts. USO4 and USO6 go together. */
   offload?: readonly TapOffload[]
 }
+
+/** A TUN. */
+export type TunOptions = Pick<TapOptions, 'mtu' | 'napi' | 'carrier'>
 
 /** A NIC. */
 export interface NicOptions {
@@ -126,6 +138,8 @@ export interface QdiscCommands {
   /** As `tc -s class show`: the classes of the qdisc with this handle. */
   classes(dev: string, handle: string): ClassInfo[]
 }
+/** Handles of devices that can do more than others. */
+const HANDLES: Partial<Record<DeviceKind, typeof Tap | typeof Tun | typeof Nic>> = { tap: Tap, tun: Tun, nic: Nic }
 
 /** One network namespace of a host. */
 export class Namespace {
@@ -200,7 +214,7 @@ export class Namespace {
   }
 
   #handle(device: DeviceState): Device {
-    const Kind = device.kind === 'tap' ? Tap : device.kind === 'nic' ? Nic : Device
+    const Kind = HANDLES[device.kind] ?? Device
     return new Kind(this.#machine, device)
   }
 
@@ -225,6 +239,15 @@ export class Namespace {
     if (options.carrier === false) setLink(machine, namespace, name, { carrier: false })
     if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
     return new Tap(machine, device)
+  }
+
+  /** Makes a TUN, down. EEXIST, EINVAL. */
+  tun(name: string, options: TunOptions = {}): Tun {
+    const { namespaceState: namespace, machine } = this
+    const device = inProcess(machine, () => createTun(machine, namespace, name, options.napi ?? false))
+    if (options.carrier === false) setLink(machine, namespace, name, { carrier: false })
+    if (options.mtu !== undefined) setLink(machine, namespace, name, { mtu: options.mtu })
+    return new Tun(machine, device)
   }
 
   /** Makes a NIC, down; its cable ends in the program (rx, tx) unless attached is false. EEXIST, EINVAL. */

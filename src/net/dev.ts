@@ -163,6 +163,15 @@ export function createTap(machine: Machine, namespace: NamespaceState, name: str
   return enter(machine, namespace, checked(made, 'TUNSETIFF', name), { name, kind: 'tap', napi, vnet })
 }
 
+/** A TUN, down. EEXIST for a name that is taken, ENOMEM. */
+export function createTun(machine: Machine, namespace: NamespaceState, name: string, napi: boolean): DeviceState {
+  const at = writeIdentity(machine, name, '00:00:00:00:00:00', 'TUNSETIFF')
+  if (deviceByName(namespace, name)) throw systemError('EEXIST', 'TUNSETIFF', name)
+  const { exports } = machine.core
+  const ptr = checked(exports.tun_create(namespace.net, at.name, 0, napi ? 1 : 0, 0), 'TUNSETIFF', name)
+  return enter(machine, namespace, ptr, { name, kind: 'tun', napi })
+}
+
 /** What a NIC is made of. */
 export interface NicShape {
   mac: string

@@ -1,6 +1,7 @@
 // People's spellings of addresses, names and units, and how they lie in memory. Pure functions.
 // An IPv4 address is a u32 as it lies in memory (network order, read as little-endian): 10.0.0.1 is 0x0100000a.
 
+import { ARPHRD_NONE, ARPHRD_TUNNEL } from '../../assembly/uapi/if_arp.ts'
 import { AF_INET, AF_PACKET } from '../../assembly/uapi/socket.ts'
 import { invalid } from './errors.ts'
 
@@ -130,7 +131,9 @@ export interface LinkAddress {
 
 /** A link address as the kernel answers it: whose packet it was, or what a packet socket is bound to. */
 export interface LinkName extends Required<LinkAddress> {
-  /** ARPHRD_* of the device: 1 is Ethernet, 772 lo. */
+  /** '' where links have no hardware addresses. */
+  mac: string
+  /** ARPHRD_* of the device: 1 is Ethernet, 772 lo, 65534 a TUN. */
   hatype: number
 }
 
@@ -148,12 +151,14 @@ export function writeSockaddrLl(to: DataView, at: number, address: LinkAddress):
 }
 
 export function readSockaddrLl(from: DataView, at: number): LinkName {
+  const hatype = from.getUint16(at + 8, true)
+  const length = hatype === ARPHRD_NONE || hatype === ARPHRD_TUNNEL ? 0 : 6
   return {
     protocol: from.getUint16(at + 2, false),
     ifindex: from.getInt32(at + 4, true),
-    hatype: from.getUint16(at + 8, true),
+    hatype,
     pkttype: from.getUint8(at + 10),
-    mac: formatMac(Array.from({ length: 6 }, (_, i) => from.getUint8(at + 12 + i))),
+    mac: length ? formatMac(Array.from({ length }, (_, i) => from.getUint8(at + 12 + i))) : '',
   }
 }
 

@@ -4,7 +4,7 @@
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Device, type Lab, type Namespace, Nic, type Socket, Tap, lab } from '../../src/index.ts'
+import { type Device, type Lab, type Namespace, Nic, type Socket, Tap, Tun, lab } from '../../src/index.ts'
 import { isSystemError } from '../../src/wasm/errors.ts'
 import { corpus } from './corpus.ts'
 import { FrameWriter, writeFrames } from './random_frames.ts'
@@ -53,6 +53,7 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
   ],
   dummy: [1, (world) => space(world).link.add({ kind: 'dummy', name: `d${world.next++}` })],
   tap: [2, (world) => space(world).tap(`t${world.next++}`, { napi: world.random.below(2) === 0 })],
+  tun: [2, (world) => space(world).tun(`u${world.next++}`, { napi: world.random.below(2) === 0 })],
   nic: [1, (world) => space(world).nic(`n${world.next++}`, { queues: 1 + world.random.below(2), ring: 64 })],
   del: [
     5,
@@ -156,7 +157,11 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
     6,
     (world) => {
       const { dev } = device(world)
-      if (!(dev instanceof Tap || dev instanceof Nic)) return
+      if (!(dev instanceof Tap || dev instanceof Tun || dev instanceof Nic)) return
+      if (dev instanceof Tun) {
+        dev.rx(Array.from({ length: 4 }, () => world.random.pick(world.real).slice(14)))
+        return
+      }
       const out = new FrameWriter(20)
       while (!out.full) writeFrames(world.random, out, world.real, 0, 0)
       dev.rx(out)
@@ -166,7 +171,7 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
     2,
     (world) => {
       const { dev } = device(world)
-      if (dev instanceof Tap || dev instanceof Nic) dev.tx()
+      if (dev instanceof Tap || dev instanceof Tun || dev instanceof Nic) dev.tx()
     },
   ],
   time: [4, (world) => world.net.advance(world.random.pick([1e3, 1e6, 1.1e9, 6e9]))],
@@ -194,13 +199,14 @@ function end({ net, spaces, sockets }: World, all: boolean): void {
   }
   net.advance('60s')
   net.run()
-  for (const dev of spaces.flatMap((where) => where.devices())) if (dev instanceof Tap || dev instanceof Nic) drain(dev)
+  for (const dev of spaces.flatMap((where) => where.devices()))
+    if (dev instanceof Tap || dev instanceof Tun || dev instanceof Nic) drain(dev)
   const { balanced, live } = net.account()
   assert.ok(balanced, 'born = ended + live')
   assert.is(live, 0, `${live} packets are left`)
 }
 
-function drain(dev: Tap | Nic): void {
+function drain(dev: Tap | Tun | Nic): void {
   try {
     dev.tx()
   } catch (error) {

@@ -1,4 +1,4 @@
-// A TAP device: frames come from a program and go to it. Mirrors drivers/net/tun.c (IFF_TAP | IFF_NO_PI, IFF_NAPI).
+// TAP and TUN: frames, or packets, come from a program and go to it. Mirrors drivers/net/tun.c (IFF_NO_PI, IFF_NAPI).
 // Left out here: several queues. The poll and the way up are in path.ts.
 
 import { SLOT_NDO_START_XMIT, slot_set } from '../../lib/boot.ts'
@@ -41,8 +41,12 @@ import {
 } from '../../uapi/dropreason.ts'
 import { EAGAIN, EINVAL, EIO, ENOMEM } from '../../uapi/errno.ts'
 import { FN_tun_get_user, FN_tun_net_close, FN_tun_net_xmit } from '../../uapi/functions.ts'
-import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
+import { ARPHRD_NONE } from '../../uapi/if_arp.ts'
+import { ETH_DATA_LEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../uapi/if_ether.ts'
 import {
+  IFF_MULTICAST,
+  IFF_NOARP,
+  IFF_POINTOPOINT,
   IFF_UP,
   TUN_F_CSUM,
   TUN_F_TSO4,
@@ -51,9 +55,10 @@ import {
   TUN_F_UFO,
   TUN_F_USO4,
   TUN_F_USO6,
+  TUN_READQ_SIZE,
 } from '../../uapi/if.ts'
 import { ERR_PTR } from '../../lib/err.ts'
-import { alloc_netdev, register_netdevice } from '../../net/core/dev.ts'
+import { alloc_netdev, free_netdev, register_netdevice } from '../../net/core/dev.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { TUN_USER_FEATURES, netdev_user_features } from '../../net/core/dev_features.ts'
 import {
@@ -65,6 +70,7 @@ import {
   kfree_skb_reason,
   skb_orphan,
   skb_put,
+  skb_reset_mac_header,
 } from '../../net/core/skbuff.ts'
 import { skb_append_pages } from '../../net/core/skb_pages.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
@@ -76,6 +82,7 @@ import {
   virtio_net_hdr_to_skb,
 } from '../../net/core/virtio_net.ts'
 import { eth_type_trans } from '../../net/ethernet/eth.ts'
+import { ip_version_protocol } from '../../net/ethernet/header_ops.ts'
 import { ether_setup } from './ether.ts'
 
 /** Behind the net_device: the queue to the reader, the queue to the poll, and its NAPI context. */
@@ -159,8 +166,8 @@ function tun_refuse(dev: net_device, skb: sk_buff, err: i32, reason: u32): usize
 
 /**
  * A frame of len bytes at from, its virtio_net_hdr before it if the device has one, becomes a packet of dev (tun_get_user).
- * Answers the skb, or ERR_PTR for the writer: -EINVAL below a header, or for a header that is not right, -EIO while the device
- * is down, -ENOMEM.
+ * Answers the skb, or ERR_PTR for the writer: -EINVAL below a header (of a TUN: for no IP version), or for a header that is not
+ * right, -EIO while the device is down, -ENOMEM.
  */
 export function tun_get_user(dev: net_device, from: usize, len: u32): usize {
   walk(FN_tun_get_user, 0)
@@ -174,7 +181,8 @@ export function tun_get_user(dev: net_device, from: usize, len: u32): usize {
     front = virtio_net_hdr_parse(changetype<virtio_net_hdr>(hdr), len)
     if (front < 0) return <usize>front
   }
-  if (len < ETH_HLEN || (front && front < <i32>ETH_HLEN)) return ERR_PTR(EINVAL)
+  const tap = dev.hard_header_len != 0
+  if (tap && (len < ETH_HLEN || (front && front < <i32>ETH_HLEN))) return ERR_PTR(EINVAL)
   const linear = front == 0 || len + NET_SKB_PAD < PAGE ? len : min(<u32>front, GOOD_LINEAR)
   const skb = tun_alloc_skb(dev, len, linear)
   if (changetype<usize>(skb) == 0) {
@@ -183,10 +191,21 @@ export function tun_get_user(dev: net_device, from: usize, len: u32): usize {
   }
   const err = tun_fill(dev, skb, from, len, linear, hdr)
   if (err) return tun_refuse(dev, skb, err, SKB_DROP_REASON_NOT_SPECIFIED)
+  const protocol: u16 = tap ? 0 : ip_version_protocol(from, len)
+  if (!tap && protocol == 0) {
+    dev_stats(dev).rx_dropped += 1
+    return tun_refuse(dev, skb, -EINVAL, SKB_DROP_REASON_NOT_SPECIFIED)
+  }
   if (!(dev.flags & IFF_UP)) return tun_refuse(dev, skb, -EIO, SKB_DROP_REASON_DEV_READY)
   skb.rx_seq = tun_of(dev).rx_seq++
   trace_packet(TRACE_KIND_FRAME, FN_tun_get_user, skb.id, skb.rx_seq, dev.ifindex)
-  skb.protocol = eth_type_trans(skb, dev)
+  if (tap) {
+    skb.protocol = eth_type_trans(skb, dev)
+  } else {
+    skb.protocol = protocol
+    skb.dev = changetype<usize>(dev)
+    skb_reset_mac_header(skb)
+  }
   const stats = dev_stats(dev)
   stats.rx_packets += 1
   stats.rx_bytes += len
@@ -255,6 +274,16 @@ export function tun_free(dev: net_device): void {
   __skb_queue_purge_reason(queue, SKB_DROP_REASON_QUEUE_PURGE, FN_tun_net_close)
 }
 
+/** Links without link headers (tun_net_init, IFF_TUN). */
+function tun_setup(dev: net_device): void {
+  dev.type = <u16>ARPHRD_NONE
+  dev.mtu = ETH_DATA_LEN
+  dev.min_mtu = ETH_MIN_MTU
+  dev.max_mtu = ETH_MAX_MTU
+  dev.flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST
+  dev.tx_queue_len = TUN_READQ_SIZE
+}
+
 /**
  * What the reader takes from now on (TUNSETOFFLOAD): checksums and trains that it finishes itself, TUN_F_*. 0, or -EINVAL: one
  * that it needs checksums for, or that there is not.
@@ -283,12 +312,13 @@ export function tun_set_offload(dev: net_device, arg: u32): i32 {
   return 0
 }
 
-/** A TAP with carrier, down; vnet: frames have a virtio_net_hdr. A negative pointer: -EEXIST, -ENOMEM. */
+/** A TAP, or without a MAC a TUN, with carrier, down; vnet: frames have a virtio_net_hdr. A negative pointer: -EEXIST, -ENOMEM. */
 export function tun_create(net: net, name: usize, mac: usize, napi: u32, vnet: u32): usize {
   const p = alloc_netdev(DEV_KIND_TUN, TUN_FILE + offsetof<napi_struct>(), name)
   if (p == 0) return ERR_PTR(ENOMEM)
   const dev = changetype<net_device>(p)
-  ether_setup(dev, mac, ETH_MIN_MTU, ETH_MAX_MTU - ETH_HLEN)
+  if (mac) ether_setup(dev, mac, ETH_MIN_MTU, ETH_MAX_MTU - ETH_HLEN)
+  else tun_setup(dev)
   dev.hw_features = HW_FEATURES
   dev.features = HW_FEATURES
   tun_of(dev).napi_enabled = napi
@@ -299,7 +329,9 @@ export function tun_create(net: net, name: usize, mac: usize, napi: u32, vnet: u
   context.weight = 64
   dev.napi_list = changetype<usize>(context)
   const err = register_netdevice(net, dev)
-  return err < 0 ? <usize>err : p
+  if (err == 0) return p
+  free_netdev(dev)
+  return <usize>err
 }
 
 /** Enters the driver into the table of ndo_start_xmit. */

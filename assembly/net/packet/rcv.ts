@@ -25,7 +25,7 @@ import {
 } from '../core/skbuff.ts'
 import { pskb_trim } from '../core/skbuff_data.ts'
 import { sk_receive_queue, skb_set_owner_r, sock_def_readable } from '../core/sock.ts'
-import { eth_header_parse } from '../ethernet/eth.ts'
+import { dev_parse_header } from '../ethernet/header_ops.ts'
 
 /** Data where the socket wants it: SOCK_RAW at the link header, SOCK_DGRAM at the network header. */
 function place_data(skb: sk_buff, sk: sock): void {
@@ -61,7 +61,7 @@ function describe(skb: sk_buff, dev: net_device): void {
   sll.sll_ifindex = dev.ifindex
   sll.sll_hatype = dev.type
   sll.sll_pkttype = skb.pkt_type
-  sll.sll_halen = <u8>eth_header_parse(skb, changetype<usize>(sll) + SLL_ADDR)
+  sll.sll_halen = <u8>dev_parse_header(skb, dev, changetype<usize>(sll) + SLL_ADDR)
   store<u32>(changetype<usize>(sll), skb.len)
 }
 

@@ -38,7 +38,7 @@ import {
 import { sock_alloc_send_pskb } from '../core/sock_wmem.ts'
 import { sock_cmsg_send } from '../core/sock_cmsg.ts'
 import { virtio_net_hdr, virtio_net_hdr_parse, virtio_net_hdr_to_skb } from '../core/virtio_net.ts'
-import { eth_header } from '../ethernet/eth.ts'
+import { dev_hard_header, dev_parse_header_protocol } from '../ethernet/header_ops.ts'
 import { packet_sk } from './hook.ts'
 import { eth_type_vlan, vlan_depth } from './vlan.ts'
 
@@ -143,7 +143,7 @@ function packet_alloc_skb(sk: sock, dev: net_device, r: request): usize {
 function fill(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
   skb_reset_network_header(skb)
   if (is_dgram(sk)) {
-    if (eth_header(skb, dev, ntohs(<u16>r.proto), r.addr, 0, r.len) < 0) return -EINVAL
+    if (dev_hard_header(skb, dev, ntohs(<u16>r.proto), r.addr, r.len) < 0) return -EINVAL
   } else {
     if (r.len < dev.hard_header_len) return -EINVAL
     // The frame brings its header: it lies before where the network header is.
@@ -167,7 +167,7 @@ function packet_parse_headers(sk: sock, skb: sk_buff, dev: net_device): void {
   walk(FN_packet_parse_headers, changetype<usize>(skb))
   skb_reset_mac_header(skb)
   if (!is_dgram(sk) && (skb.protocol == 0 || skb.protocol == htons(ETH_P_ALL))) {
-    skb.protocol = load<u16>(skb_mac_header(skb), 12)
+    skb.protocol = dev_parse_header_protocol(skb, dev)
   }
   if (dev.type == <u16>ARPHRD_ETHER && eth_type_vlan(skb.protocol)) {
     const depth = vlan_depth(skb)
