@@ -12,7 +12,6 @@ import {
   NAPI_KIND_BACKLOG,
   NAPI_KIND_IGB,
   PTYPE_ARP,
-  NAPI_STATE_SCHED,
   PTYPE_FUNC,
   PTYPE_IP,
   PTYPE_MASK,
@@ -22,11 +21,11 @@ import {
   net_device,
 } from './include/netdevice.ts'
 import { sk_buff, sk_buff_head } from './include/skbuff.ts'
-import { softnet_data, this_softnet } from './include/softnet.ts'
+import { softnet_data } from './include/softnet.ts'
 import { COST_RX, charge } from './kernel/cost.ts'
 import { local_bh_disable, local_bh_enable, softirq_enter, softirq_exit } from './kernel/softirq.ts'
 import { IS_ERR } from './lib/err.ts'
-import { SLOT_DO_SOFTIRQ, boot, slot_set } from './lib/boot.ts'
+import { boot } from './lib/boot.ts'
 import { walk, walk_all } from './trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from './uapi/dropreason.ts'
 import {
@@ -44,9 +43,6 @@ import {
   FN_ip_protocol_deliver_rcu,
   FN_ip_rcv,
   FN_ip_rcv_core,
-  FN_do_softirq,
-  FN_handle_softirqs,
-  FN_net_rx_action,
   FN_ip_rcv_finish_core,
   FN_ip_sublist_rcv,
   FN_ip_sublist_rcv_finish,
@@ -63,7 +59,7 @@ import {
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
 import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
-import { napi_again, napi_complete, napi_schedule } from './net/core/dev.ts'
+import { napi_complete, napi_schedule } from './net/core/dev.ts'
 import {
   __netif_receive_skb_core,
   netif_receive_call,
@@ -92,7 +88,7 @@ import { ip_error } from './net/ipv4/route/error.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
-import { hint_for, hint_for_burst, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
+import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), from the backlog, or alone. */
 const BY_LIST: u32 = 1
@@ -101,7 +97,6 @@ const BACKLOG: u32 = 2
 
 /** What a packet passes station by station, in the words of the walk: those that come alone begin one entry later. */
 const GRO_WALK: usize = memory.data<u32>([FN_napi_gro_receive, FN_dev_gro_receive, 0])
-const SOFTIRQ_WALK: usize = memory.data<u32>([FN_do_softirq, FN_handle_softirqs, FN_net_rx_action, 0])
 const LIST_WALK: usize = memory.data<u32>([FN_netif_receive_skb_list_internal, FN___netif_receive_skb_list_core, 0])
 const ONE_CORE_WALK: usize = memory.data<u32>([
   FN_netif_receive_skb,
@@ -460,29 +455,8 @@ export function napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   return work
 }
 
-/** Rounds of a backlog before what is left is TypeScript's (MAX_SOFTIRQ_RESTART). */
-const RESTARTS: u32 = 10
-
-/** What a process put into this CPU's backlog is received, before its call goes on (local_bh_enable). */
-function do_softirq(): void {
-  const sd = this_softnet()
-  const napi = changetype<napi_struct>(sd.backlog)
-  sd.softirq_pending = 0
-  boot.softirq_runs += 1
-  walk_all(SOFTIRQ_WALK, 0)
-  softirq_enter()
-  hint_for_burst()
-  for (let i: u32 = 0; i < RESTARTS && napi.state & NAPI_STATE_SCHED; i++) __napi_poll(napi, napi.weight, u64.MAX_VALUE)
-  softirq_exit()
-  if (napi.state & NAPI_STATE_SCHED) napi_again(napi)
-}
-
-/** Once at boot: rooms below reach do_softirq by its slot. */
-export function softirq_init(): void {
-  slot_set(SLOT_DO_SOFTIRQ, do_softirq.index)
-}
-
-function __napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
+/** The same within a softirq, without forgetting the way of the packet before. */
+export function __napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN___napi_poll, 0)
   let work: u32
   if (napi.kind == NAPI_KIND_IGB) work = igb_poll(napi, budget, until)

@@ -13,6 +13,11 @@ export function softirq_runs(): bool {
   return boot.bh_disabled >= SOFTIRQ
 }
 
+/** Is it a process that keeps softirqs out? What it raises runs when it is done with that. */
+export function softirq_waits(): bool {
+  return boot.bh_disabled - 1 < SOFTIRQ - 1
+}
+
 /** Softirqs are kept out until local_bh_enable. */
 export function local_bh_disable(): void {
   boot.bh_disabled += 1

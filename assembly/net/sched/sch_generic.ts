@@ -36,6 +36,7 @@ import {
 import { SKB_SHINFO, sk_buff, sk_buff_head } from '../../include/skbuff.ts'
 import { NET_TX_SOFTIRQ, SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { EV_SOFTIRQ, event_push } from '../../kernel/event.ts'
+import { softirq_waits } from '../../kernel/softirq.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
 import {
@@ -197,7 +198,8 @@ export function __netif_schedule(sch: Qdisc): void {
   if (sd.output_queue) changetype<Qdisc>(sd.output_queue_tail).next_sched = changetype<usize>(sch)
   else sd.output_queue = changetype<usize>(sch)
   sd.output_queue_tail = changetype<usize>(sch)
-  event_push(EV_SOFTIRQ, NET_TX_SOFTIRQ, boot.cpu, 0)
+  if (softirq_waits()) sd.softirq_pending |= (<u32>1) << NET_TX_SOFTIRQ
+  else event_push(EV_SOFTIRQ, NET_TX_SOFTIRQ, boot.cpu, 0)
 }
 
 /** The queue's qdisc may go on, if somebody sees to it (netif_schedule_queue). */
