@@ -1,6 +1,7 @@
 // A host: one Wasm instance with its CPUs, devices and namespaces. What a user does with the first namespace is done on the
 // host itself; devices that were named at its making are members (host.eth0).
 
+import { HostBuffer } from './host/buffer.ts'
 import { Device, Nic, Tap, Tun } from './host/devices.ts'
 import { Namespace } from './host/namespace.ts'
 import { Trace } from './host/trace.ts'
@@ -70,6 +71,12 @@ export class Host extends Namespace {
   /** All namespaces, the first one among them. */
   namespaces(): Namespace[] {
     return this.machine.state.namespaces.map((state) => new Namespace(this.machine, state))
+  }
+
+  /** Memory on the host's own pages that may be sent without being copied. ENOMEM. */
+  alloc(length: number): HostBuffer {
+    this.machine.core.assertAlive()
+    return new HostBuffer(this.machine, length)
   }
 
   /**

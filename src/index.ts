@@ -3,6 +3,7 @@
 export { Lab, lab } from './lab.ts'
 export type { Account, Cost, Drop, LabAccount, LabOptions, RunResult, Snapshot, Wire, WireOptions } from './lab.ts'
 export { Host } from './host.ts'
+export { HostBuffer } from './host/buffer.ts'
 export type { HostOptions, HostSpec, HostWith, NicSpec } from './host.ts'
 export { Namespace } from './host/namespace.ts'
 export type {

@@ -10,6 +10,8 @@ import { NEIGH_PARMS_DATA } from '../include/neighbour.ts'
 import { SOFTNET_SIZE } from '../include/softnet.ts'
 import { kfree, kmalloc, kzalloc } from '../lib/arena.ts'
 import { BOOT, CACHES, KMEM_CACHE_SIZE, boot as block } from '../lib/boot.ts'
+import { PAGE_HEADER } from '../net/core/page.ts'
+import { user_pages_alloc, user_pages_find, user_pages_free } from '../net/core/user_pages.ts'
 import { drop_entry } from '../trace/drops.ts'
 import { walk } from '../trace/trace.ts'
 import { EINVAL, ENOMEM } from '../uapi/errno.ts'
@@ -49,6 +51,21 @@ export function memory_alloc(bytes: u32): usize {
 /** Gives it back; bytes as it was asked for. */
 export function memory_free(p: usize, bytes: u32): void {
   kfree(p, bytes)
+}
+
+/** A program's block of bytes that packets may take as it is (MSG_ZEROCOPY): its first byte, 0: out of memory. */
+export function pages_alloc(bytes: u32): usize {
+  return user_pages_alloc(bytes)
+}
+
+/** 1: a block of a program begins here. */
+export function pages_known(p: usize): u32 {
+  return u32(user_pages_find(p, 0) + PAGE_HEADER == p)
+}
+
+/** Gives a block back; packets that hold it keep it until they end. 1, or 0: there is none. */
+export function pages_free(p: usize): u32 {
+  return u32(user_pages_free(p))
 }
 
 export function call_buffer(): usize {

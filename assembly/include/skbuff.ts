@@ -29,6 +29,8 @@ export const SKB_REDIRECTED: u32 = 256
 export const SKB_SHINFO: u32 = 512
 /** Its shared info says which stages of its way its sender wants stamps of (tx_flags). */
 export const SKB_TX_STAMP: u32 = 1024
+/** Its shared info has a notification (destructor_arg): its pages are its sender's. */
+export const SKB_ZEROCOPY: u32 = 2048
 
 /** tx_flags of the shared info: stamps by the hardware, the driver, when it is delivered, and before the queue. */
 export const SKBTX_HW_TSTAMP: u32 = 1
@@ -182,6 +184,7 @@ export class skb_shared_info {
   gso_type: u32
   frag_list: usize
   tskey: u32
+  /** A notification of MSG_ZEROCOPY (an sk_buff), 0: none. */
   destructor_arg: usize
 }
 
@@ -229,4 +232,23 @@ export class sk_buff_head {
   head: usize
   tail: usize
   qlen: u32
+}
+
+/** cb of a notification of MSG_ZEROCOPY while its sends are under way. */
+@unmanaged
+@final
+export class ubuf_info_msgzc {
+  /** Packets that hold it, and the call that makes them. */
+  refcnt: u32
+  /** Number of its first send, and how many sends it is for; their bytes. */
+  id: u32
+  len: u32
+  bytelen: u32
+  /** 0: a packet had to be copied. */
+  zerocopy: u32
+}
+
+/** What the cb of a notification holds. */
+export function ubuf_of(uarg: usize): ubuf_info_msgzc {
+  return changetype<ubuf_info_msgzc>(uarg + SKB_CB)
 }

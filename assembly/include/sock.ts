@@ -156,6 +156,8 @@ export class sock {
   sk_incoming_cpu: i32
   sk_tsflags: u32
   sk_tskey: u32
+  /** Number of the next send with MSG_ZEROCOPY. */
+  sk_zckey: u32
   sk_stamp: u64
   /** In ticks; MAX_SCHEDULE_TIMEOUT: for ever. */
   sk_rcvtimeo: u64

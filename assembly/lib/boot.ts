@@ -46,6 +46,8 @@ export const SLOT_RA_CHAIN: u32 = 21
 export const SLOT_DO_SOFTIRQ: u32 = 22
 /** inet_gso_segment(skb: usize, features: u32): usize: the first of the segments, 0 or ERR_PTR. */
 export const SLOT_INET_GSO_SEGMENT: u32 = 28
+/** msg_zerocopy_complete(uarg: usize, success: u32): the packet of a notification has ended. */
+export const SLOT_ZCOPY_COMPLETE: u32 = 29
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */
@@ -149,6 +151,8 @@ export class boot_block {
   /** Work that no softirq may interrupt is under way: how deep (net/core/softirq.ts). Softirqs that calls ran so far. */
   bh_disabled: u32
   softirq_runs: u32
+  /** Blocks of pages that programs have (net/core/user_pages.ts). */
+  user_pages: usize
   /** The destructor of what sockets send: its place in the table (net/core/sock_wmem.ts). */
   sock_wfree: u32
   /** Odd while a batch of datagrams is sent; a number of its own for each. */

@@ -69,6 +69,7 @@ import {
   SO_PEERNAME,
 } from '../uapi/socket.ts'
 import { datagram_poll } from './core/datagram.ts'
+import { msg_zerocopy_init } from './core/msg_zerocopy.ts'
 import { sk_init, sockfd_lookup } from './core/sock.ts'
 import { sock_wmem_init } from './core/sock_wmem.ts'
 import { send_waits } from './core/sock_wmem.ts'
@@ -114,6 +115,7 @@ export function sockets_init(): bool {
   slot_set(SLOT_PING_RCV, ping_rcv.index)
   slot_set(SLOT_RA_CHAIN, ip_call_ra_chain.index)
   sock_wmem_init()
+  msg_zerocopy_init()
   return sk_init() && udp_table_init()
 }
 

@@ -71,7 +71,7 @@ const ORIGINS = ['NONE', 'LOCAL', 'ICMP', 'ICMP6', 'TIMESTAMPING', 'ZEROCOPY', '
 
 /** From the error queue (struct sock_extended_err). */
 export interface QueuedError {
-  /** Its name: 'ECONNREFUSED'. */
+  /** Its name: 'ECONNREFUSED'; '0' for a completion of MSG_ZEROCOPY. */
   errno: string
   origin: (typeof ORIGINS)[number] | number
   type: number
@@ -154,10 +154,11 @@ export function encodeCmsg(cmsg: SendCmsg, indexOf: IndexOf): Uint8Array<ArrayBu
 }
 
 function extendedError(view: DataView, at: number, length: number): QueuedError {
+  const number = view.getUint32(at, true)
   const origin = view.getUint8(at + 4)
   const offender = length >= 24 && view.getUint16(at + 16, true) === so.AF_INET
   return {
-    errno: errnoName(view.getUint32(at, true)),
+    errno: number === 0 ? '0' : errnoName(number),
     origin: ORIGINS[origin] ?? origin,
     type: view.getUint8(at + 5),
     code: view.getUint8(at + 6),

@@ -143,6 +143,15 @@ export function connect({ machine, handle }: SocketAt, address: Address | null):
   })
 }
 
+/** Where a payload lies: on the host's own pages, or copied to the call buffer. */
+function payloadAt({ memory, callBuffer, constants }: Core, data: Uint8Array): number {
+  if (data.buffer === memory.views.u8.buffer) return data.byteOffset
+  // What is longer than any datagram is refused by its length before a byte is looked at.
+  const room = constants.CALL_BUFFER_SIZE - DATA
+  memory.write(callBuffer + DATA, data.length > room ? data.subarray(0, room) : data)
+  return callBuffer + DATA
+}
+
 /** Sends; answers how many bytes were taken. ERESTART when waits says so and there is no room. EMSGSIZE, EDESTADDRREQ, ENETUNREACH, EACCES, ENOBUFS, EAGAIN, EPIPE. */
 export function sendmsg(
   at: SocketAt,
@@ -161,10 +170,7 @@ export function sendmsg(
     const { memory, callBuffer: buffer } = core
     const nameLength = to ? writeAddress(core, buffer + NAME, to, 'sendmsg') : 0
     if (control) memory.write(buffer + CONTROL, control)
-    // What is longer than any datagram is refused by its length before a byte is looked at.
-    const room = core.constants.CALL_BUFFER_SIZE - DATA
-    memory.write(buffer + DATA, data.length > room ? data.subarray(0, room) : data)
-    const header = [nameLength ? buffer + NAME : 0, nameLength, buffer + DATA, data.length]
+    const header = [nameLength ? buffer + NAME : 0, nameLength, payloadAt(core, data), data.length]
     header.push(control ? buffer + CONTROL : 0, control?.length ?? 0, 0)
     header.forEach((word, i) => memory.writeU32(buffer + MSGHDR + 4 * i, word))
     const detail = to ? nameOfEnd(to) : ''

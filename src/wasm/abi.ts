@@ -17,6 +17,10 @@ export interface CoreExports {
   call_buffer(): Ptr
   memory_alloc(bytes: number): Ptr
   memory_free(p: Ptr, bytes: number): void
+  /** Blocks of programs that packets may take as they are: their first byte, 0: out of memory. */
+  pages_alloc(bytes: number): Ptr
+  pages_known(p: Ptr): number
+  pages_free(p: Ptr): number
   /** A row of the cost table: ns for each, and ns in 1/256 for each byte. */
   cost_set(row: number, ns: number, bytes256: number): number
   /** Room for records in the trace ring, a power of two. */

@@ -26,6 +26,7 @@ const WASM: Layers = [
   ['assembly/kernel', 'assembly/trace'],
   [
     'assembly/net/core/dst',
+    'assembly/net/core/page',
     'assembly/net/core/skbuff',
     'assembly/net/core/skbuff_data',
     'assembly/net/core/flow_dissector',

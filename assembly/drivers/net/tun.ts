@@ -38,6 +38,7 @@ import {
   SKB_DROP_REASON_FULL_RING,
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_QUEUE_PURGE,
+  SKB_DROP_REASON_SKB_UCOPY_FAULT,
 } from '../../uapi/dropreason.ts'
 import { EAGAIN, EINVAL, EIO, ENOMEM } from '../../uapi/errno.ts'
 import { FN_tun_get_user, FN_tun_net_close, FN_tun_net_xmit } from '../../uapi/functions.ts'
@@ -61,6 +62,7 @@ import { ERR_PTR } from '../../lib/err.ts'
 import { alloc_netdev, free_netdev, register_netdevice } from '../../net/core/dev.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { TUN_USER_FEATURES, netdev_user_features } from '../../net/core/dev_features.ts'
+import { skb_orphan_frags_rx } from '../../net/core/msg_zerocopy.ts'
 import {
   __skb_dequeue,
   __skb_queue_purge_reason,
@@ -231,6 +233,11 @@ export function tun_net_xmit(p: usize, d: usize): i32 {
   if (tun.tx_qlen >= dev.tx_queue_len) {
     dev_stats(dev).tx_dropped += 1
     kfree_skb_reason(skb, SKB_DROP_REASON_FULL_RING, FN_tun_net_xmit)
+    return NET_XMIT_DROP
+  }
+  if (!skb_orphan_frags_rx(skb)) {
+    dev_stats(dev).tx_dropped += 1
+    kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT, FN_tun_net_xmit)
     return NET_XMIT_DROP
   }
   skb_tx_timestamp(skb)

@@ -2,11 +2,15 @@
 
 import { net, sysctl } from '../../include/net_namespace.ts'
 import { dev_stats, napi_struct, net_device, netif_running } from '../../include/netdevice.ts'
-import { CHECKSUM_UNNECESSARY, sk_buff } from '../../include/skbuff.ts'
+import { CHECKSUM_UNNECESSARY, SKB_ZEROCOPY, sk_buff } from '../../include/skbuff.ts'
 import { NET_RX_SOFTIRQ, softnet_data, this_softnet } from '../../include/softnet.ts'
 import { boot } from '../../lib/boot.ts'
 import { walk } from '../../trace/trace.ts'
-import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY } from '../../uapi/dropreason.ts'
+import {
+  SKB_DROP_REASON_CPU_BACKLOG,
+  SKB_DROP_REASON_DEV_READY,
+  SKB_DROP_REASON_SKB_UCOPY_FAULT,
+} from '../../uapi/dropreason.ts'
 import {
   FN___netif_rx,
   FN_dev_loopback_xmit,
@@ -18,6 +22,7 @@ import { PACKET_LOOPBACK } from '../../uapi/in.ts'
 import { SYSCTL_CORE_NETDEV_MAX_BACKLOG } from '../../uapi/sysctl.ts'
 import { napi_schedule, napi_schedule_prep } from './dev.ts'
 import { local_bh_disable, local_bh_enable, softirq_runs } from '../../kernel/softirq.ts'
+import { skb_orphan_frags_rx } from './msg_zerocopy.ts'
 import {
   kfree_skb_reason,
   skb_clear_cb,
@@ -65,8 +70,16 @@ export function __netif_rx(skb: sk_buff): i32 {
   return netif_rx_internal(skb)
 }
 
+/** Who reads it here must not have its sender's pages. False: out of memory, the skb is gone. */
+function own_pages(skb: sk_buff): bool {
+  if (skb_orphan_frags_rx(skb)) return true
+  kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT, FN_netif_rx_internal)
+  return false
+}
+
 function netif_rx_internal(skb: sk_buff): i32 {
   walk(FN_netif_rx_internal, changetype<usize>(skb))
+  if (skb.skb_flags & SKB_ZEROCOPY && !own_pages(skb)) return 1
   skb_clear_cb(skb)
   return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
 }

@@ -5,9 +5,18 @@ import { net } from '../../include/net_namespace.ts'
 import { net_device, packet_type } from '../../include/netdevice.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { walk } from '../../trace/trace.ts'
+import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../uapi/dropreason.ts'
 import { FN_dev_queue_xmit_nit } from '../../uapi/functions.ts'
 import { PACKET_OUTGOING } from '../../uapi/in.ts'
-import { NO_SKB, skb_clone, skb_network_header, skb_reset_mac_header, skb_reset_network_header } from './skbuff.ts'
+import { skb_orphan_frags_rx } from './msg_zerocopy.ts'
+import {
+  NO_SKB,
+  kfree_skb_reason,
+  skb_clone,
+  skb_network_header,
+  skb_reset_mac_header,
+  skb_reset_network_header,
+} from './skbuff.ts'
 
 /** The next tap from p on that wants to see what is sent: not the sender itself, nor who ignores it. */
 function next_tap(p: usize, sk: usize): usize {
@@ -30,7 +39,9 @@ function clone_for_taps(skb: sk_buff): sk_buff {
   if (network < copy.data || network > copy.tail) skb_reset_network_header(copy)
   copy.transport_header = copy.network_header
   copy.pkt_type = <u8>PACKET_OUTGOING
-  return copy
+  if (skb_orphan_frags_rx(copy)) return copy
+  kfree_skb_reason(copy, SKB_DROP_REASON_NOT_SPECIFIED, FN_dev_queue_xmit_nit)
+  return NO_SKB
 }
 
 /** One clone of the packet for all taps that want what is sent (dev_queue_xmit_nit). */

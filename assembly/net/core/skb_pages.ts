@@ -2,7 +2,8 @@
 
 import { MAX_SKB_FRAGS, sk_buff } from '../../include/skbuff.ts'
 import { copy_bytes } from '../../lib/checksum.ts'
-import { PAGE_HEADER, page_alloc, skb_shinfo, skb_shinfo_frag } from './skbuff.ts'
+import { PAGE_HEADER, page_alloc } from './page.ts'
+import { skb_shinfo, skb_shinfo_frag } from './skbuff.ts'
 
 /** Bytes of a page: eight of Linux's at once (PAGE_ALLOC_COSTLY_ORDER). */
 const PAGE_BYTES: u32 = 32768 - <u32>PAGE_HEADER

@@ -13,6 +13,7 @@ import {
   SKB_GSO_CB,
   SKB_SHINFO,
   SKB_SHINFO_SIZE,
+  SKB_ZEROCOPY,
   SKB_ZEROED,
   sk_buff,
 } from '../../include/skbuff.ts'
@@ -26,11 +27,12 @@ import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
 import { FN_skb_segment } from '../../uapi/functions.ts'
 import { can_checksum_protocol } from './dev_features.ts'
 import { dst_hold } from './dst.ts'
+import { skb_zcopy, skb_zcopy_set } from './msg_zerocopy.ts'
+import { page_get } from './page.ts'
 import {
   NO_SKB,
   alloc_truesize,
   kfree_skb_list_reason,
-  page_get,
   skb_buffer_size,
   skb_headlen,
   skb_headroom,
@@ -77,7 +79,7 @@ function segment_alloc(head: sk_buff, size: u32, headroom: u32): sk_buff {
   skb.prev = 0
   skb.sk = 0
   skb.destructor = 0
-  skb.skb_flags &= ~(SKB_CLONED | SKB_SHINFO)
+  skb.skb_flags &= ~(SKB_CLONED | SKB_SHINFO | SKB_ZEROCOPY)
   if (skb.dst && !(skb.skb_flags & SKB_DST_NOREF)) dst_hold(skb.dst)
   skb.head = buffer
   skb.data = buffer + headroom
@@ -113,6 +115,8 @@ function share_pages(run: segment_run, skb: sk_buff, n: u32): u32 {
       run.frag_offset = 0
     }
   }
+  const uarg = skb_zcopy(head)
+  if (uarg) skb_zcopy_set(skb, uarg, false)
   skb.len += n
   skb.data_len = n
   skb.truesize += n

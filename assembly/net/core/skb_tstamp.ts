@@ -34,6 +34,7 @@ import {
   SOF_TIMESTAMPING_TX_SCHED,
   SOF_TIMESTAMPING_TX_SOFTWARE,
 } from '../../uapi/socket.ts'
+import { skb_orphan_frags_rx } from './msg_zerocopy.ts'
 import { alloc_skb, kfree_skb_reason, skb_clear_cb, skb_clone, skb_reset_network_header, skb_shinfo } from './skbuff.ts'
 import { SKB_EXT_ERR, sock_queue_err_skb } from './sock.ts'
 
@@ -90,6 +91,10 @@ function __skb_tstamp_tx(orig: sk_buff, stage: u32): void {
   const tsonly = sk.sk_tsflags & SOF_TIMESTAMPING_OPT_TSONLY
   const skb = tsonly ? alloc_skb(0, 0, sk.net, SKB_BORN_SENT) : skb_clone(orig)
   if (changetype<usize>(skb) == 0) return
+  if (!skb_orphan_frags_rx(skb)) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN___skb_tstamp_tx)
+    return
+  }
   if (tsonly) skb_reset_network_header(skb)
   skb.tstamp = boot.now
   __skb_complete_tx_timestamp(skb, sk, stage, skb_shinfo(orig).tskey)

@@ -1,7 +1,7 @@
 // Packets: birth, end, and room for headers. Mirrors net/core/skbuff.c; copying and checksums are in skbuff_data.ts.
 // Every reference ends by exactly one of: hand it on, consume_skb, kfree_skb_reason (DESIGN 4).
 
-import { CACHE_SKBUFF, boot } from '../../lib/boot.ts'
+import { CACHE_SKBUFF, SLOT_ZCOPY_COMPLETE, boot, slot_get } from '../../lib/boot.ts'
 import { net, skb_account_born, skb_account_ended } from '../../include/net_namespace.ts'
 import { net_device } from '../../include/netdevice.ts'
 import { sock } from '../../include/sock.ts'
@@ -24,6 +24,7 @@ import {
   sk_buff_head,
   skb_frag,
   skb_shared_info,
+  ubuf_of,
 } from '../../include/skbuff.ts'
 import { kfree, kmalloc, ksize } from '../../lib/arena.ts'
 import { copy_bytes } from '../../lib/checksum.ts'
@@ -31,6 +32,7 @@ import { kmem_cache_alloc, kmem_cache_free } from '../../lib/slab.ts'
 import { drops_count } from '../../trace/drops.ts'
 import { TRACE_KIND_BORN, TRACE_KIND_DROP, TRACE_KIND_ENDED, trace_packet } from '../../trace/trace.ts'
 import { dst_hold, dst_release } from './dst.ts'
+import { page_get, page_put } from './page.ts'
 
 export const NO_SKB: sk_buff = changetype<sk_buff>(0)
 
@@ -147,6 +149,7 @@ export function skb_release_data(skb: sk_buff): void {
 function release_shinfo(skb: sk_buff): bool {
   const shinfo = skb_shinfo(skb)
   if (--shinfo.dataref) return false
+  if (shinfo.destructor_arg) call_indirect<void>(slot_get(SLOT_ZCOPY_COMPLETE), shinfo.destructor_arg, <u32>1)
   for (let i: u32 = 0; i < <u32>shinfo.nr_frags; i++) page_put(skb_shinfo_frag(skb, i).page)
   let frag = shinfo.frag_list
   while (frag) {
@@ -237,33 +240,6 @@ export function skb_dst_force(skb: sk_buff): void {
     dst_hold(skb.dst)
     skb.skb_flags &= ~SKB_DST_NOREF
   }
-}
-
-/** Pages of fragments: a block of the arena with its count and size in front. */
-@unmanaged
-@final
-export class page {
-  refcnt: u32
-  size: u32
-}
-
-export const PAGE_HEADER: usize = 16
-
-/** A page block with room for size bytes behind its header, 0: out of memory. */
-export function page_alloc(size: u32): usize {
-  const p = kmalloc(<usize>size + PAGE_HEADER)
-  if (p == 0) return 0
-  changetype<page>(p).refcnt = 1
-  changetype<page>(p).size = size
-  return p
-}
-
-export function page_get(p: usize): void {
-  changetype<page>(p).refcnt += 1
-}
-
-export function page_put(p: usize): void {
-  if (--changetype<page>(p).refcnt == 0) kfree(p, <usize>changetype<page>(p).size + PAGE_HEADER)
 }
 
 export function skb_headroom(skb: sk_buff): u32 {
@@ -420,6 +396,7 @@ export function pskb_expand_head(skb: sk_buff, nhead: u32, ntail: u32): bool {
   if (old.dataref != 1) {
     for (let i: u32 = 0; i < <u32>old.nr_frags; i++) page_get(skb_shinfo_frag(skb, i).page)
     for (let f = old.frag_list; f; f = changetype<sk_buff>(f).next) changetype<sk_buff>(f).users += 1
+    if (old.destructor_arg) ubuf_of(old.destructor_arg).refcnt += 1
     old.dataref -= 1
   } else {
     kfree(skb.head, skb.end + SKB_SHINFO_SIZE - skb.head)

@@ -11,6 +11,7 @@ import {
   SKB_CSUM_COMPLETE_SW,
   SKB_CSUM_VALID,
   SKB_ENDED_ABSORBED,
+  SKB_ZEROCOPY,
   sk_buff,
   skb_shared_info,
 } from '../../include/skbuff.ts'
@@ -27,12 +28,12 @@ import {
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_SMALL } from '../../uapi/dropreason.ts'
 import { FN_pskb_trim_rcsum_slow } from '../../uapi/functions.ts'
+import { page_put } from './page.ts'
 import {
   NO_MAC_HEADER,
   NO_SKB,
   alloc_skb,
   consume_skb,
-  page_put,
   pskb_expand_head,
   skb_clone,
   skb_cloned,
@@ -468,7 +469,7 @@ export function skb_copy(skb: sk_buff, headroom: u32): sk_buff {
   skb_copy_header(copy, skb)
   copy.len = len
   copy.data_len = 0
-  copy.skb_flags &= ~SKB_CLONED
+  copy.skb_flags &= ~(SKB_CLONED | SKB_ZEROCOPY)
   const by = <i32>headroom - <i32>had
   if (skb.mac_header != NO_MAC_HEADER) {
     copy.mac_header = <i32>skb.mac_header + by < 0 ? NO_MAC_HEADER : moved(skb.mac_header, by)

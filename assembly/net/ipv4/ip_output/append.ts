@@ -17,10 +17,11 @@ import {
   SKB_BORN_SENT,
   sk_buff,
   sk_buff_head,
+  ubuf_of,
 } from '../../../include/skbuff.ts'
-import { sock } from '../../../include/sock.ts'
+import { SOCK_ZEROCOPY, sock } from '../../../include/sock.ts'
 import { ERR_PTR, IS_ERR } from '../../../lib/err.ts'
-import { copy_bytes, csum_block_add, csum_partial_copy, csum_sub } from '../../../lib/checksum.ts'
+import { copy_bytes, csum_block_add, csum_partial, csum_partial_copy, csum_sub } from '../../../lib/checksum.ts'
 import { walk, walk_all } from '../../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../../uapi/dropreason.ts'
 import { EMSGSIZE, ENETUNREACH, ENOBUFS, ENOMEM } from '../../../uapi/errno.ts'
@@ -35,16 +36,21 @@ import {
   FN_raw_getfrag,
 } from '../../../uapi/functions.ts'
 import { IPSTATS_MIB_OUTDISCARDS } from '../../../uapi/snmp.ts'
-import { MSG_MORE, SOCKCM_FLAG_TS_OPT_ID, SOF_TIMESTAMPING_OPT_ID } from '../../../uapi/socket.ts'
+import {
+  MSG_MORE,
+  MSG_SPLICE_PAGES,
+  MSG_ZEROCOPY,
+  SOCKCM_FLAG_TS_OPT_ID,
+  SOF_TIMESTAMPING_OPT_ID,
+} from '../../../uapi/socket.ts'
 import { dst_hold, dst_release } from '../../core/dst.ts'
+import { msg_zerocopy_put_abort, msg_zerocopy_realloc, skb_zcopy, skb_zcopy_set } from '../../core/msg_zerocopy.ts'
+import { PAGE_HEADER, page, page_alloc, page_get } from '../../core/page.ts'
 import { skb_set_tx_stamps, sock_tx_timestamp } from '../../core/skb_tstamp.ts'
 import {
-  PAGE_HEADER,
   __skb_queue_purge_reason,
   __skb_queue_tail,
   alloc_skb,
-  page,
-  page_alloc,
   skb_put,
   skb_reset_network_header,
   skb_shinfo,
@@ -53,6 +59,7 @@ import {
 } from '../../core/skbuff.ts'
 import { pskb_trim, skb_copy_and_csum_bits } from '../../core/skbuff_data.ts'
 import { send_waits, skb_set_owner_w, sock_alloc_send_skb } from '../../core/sock_wmem.ts'
+import { user_pages_find } from '../../core/user_pages.ts'
 import { ip_local_error } from '../ip_sockglue/errors.ts'
 import { ipv4_mtu } from '../route/metrics.ts'
 import { LL_RESERVED_SPACE } from './finish2.ts'
@@ -67,6 +74,12 @@ export const APPEND_FROM_SKB: u32 = 2
 /** or memory of a program that sends by a raw or a ping socket. */
 export const APPEND_FROM_RAW: u32 = 3
 export const APPEND_FROM_PING: u32 = 4
+
+/** Bytes that frames have to spare, for alignment. */
+const ALIGN_ROOM: u32 = 15
+/** Heads of this size and more have their data on pages where the device takes those. */
+const SKB_MAX_ALLOC: u32 = 16064
+const PAGE_SIZE: u32 = 4096
 
 /** Bytes of a page for what is appended behind the linear part: at least, and at most. */
 const APPEND_PAGE: u32 = 4096
@@ -97,6 +110,11 @@ class append_run {
   /** A train of segments may come of it: all data lie on pages, and are not summed before it is known. */
   gso: u32
   cork: usize
+  /** The block of a program whose bytes lie on its frames as they are, 0: they are copied; and whether it is told (MSG_ZEROCOPY). */
+  page: usize
+  uarg: usize
+  /** The call's own reference to uarg, that no frame took yet. */
+  owned: u32
 }
 
 const RUN: usize = memory.data(offsetof<append_run>(), 16)
@@ -169,10 +187,11 @@ function new_frame(run: append_run, prev: usize): i32 {
   let datalen = run.length + gap
   if (datalen > run.mtu - run.header) datalen = run.maxfraglen - run.header
   const more = run.flags & MSG_MORE && !run.sg
-  if (run.gso && !more) datalen = run.transhdrlen
-  const fraglen = datalen + run.header
   const hh_len = LL_RESERVED_SPACE(changetype<net_device>(changetype<rtable>(run.rt).dev))
-  const p = frame_alloc(run, (more ? run.mtu : fraglen) + 15, hh_len)
+  const large = run.sg != 0 && datalen + run.header + hh_len + ALIGN_ROOM >= SKB_MAX_ALLOC
+  if (run.gso | (<u32>run.page) | u32(large) && !more) datalen = run.transhdrlen + gap
+  const fraglen = datalen + run.header
+  const p = frame_alloc(run, (more ? run.mtu : fraglen) + ALIGN_ROOM, hh_len)
   if (IS_ERR(p)) return <i32>p
 
   const skb = changetype<sk_buff>(p)
@@ -189,6 +208,7 @@ function new_frame(run: append_run, prev: usize): i32 {
   run.csummode = CHECKSUM_NONE
   const cork = changetype<inet_cork>(run.cork)
   if (cork.tx_flags) stamp_first(cork, skb, changetype<sock>(run.sk))
+  if (run.uarg && skb_zcopy_set(skb, run.uarg, run.owned != 0)) run.owned = 0
   __skb_queue_tail(changetype<sk_buff_head>(run.queue), skb)
   return 0
 }
@@ -221,8 +241,34 @@ function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
   return 0
 }
 
+/** Puts n bytes of the program's own page on the frame, which counts whole pages for those that its sender waits for. */
+function share_page(run: append_run, skb: sk_buff, n: u32): i32 {
+  const shinfo = skb_shinfo(skb)
+  const count = <u32>shinfo.nr_frags
+  if (count == MAX_SKB_FRAGS) return -EMSGSIZE
+  const frag = skb_shinfo_frag(skb, count)
+  frag.page = run.page
+  frag.offset = <u32>(run.from + run.offset - run.page)
+  frag.size = n
+  page_get(run.page)
+  shinfo.nr_frags = <u8>(count + 1)
+  const start = (frag.offset - <u32>PAGE_HEADER) & (PAGE_SIZE - 1)
+  const truesize = run.uarg ? (start + n + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1) : n
+  if (skb.ip_summed != <u8>CHECKSUM_PARTIAL && !run.gso) {
+    skb.csum = csum_block_add(skb.csum, csum_partial(run.from + run.offset, n, 0), skb.len)
+  }
+  skb.len += n
+  skb.data_len += n
+  skb.truesize += truesize
+  changetype<sock>(skb.sk).sk_wmem_alloc += <i32>truesize
+  run.offset += n
+  run.length -= n
+  return 0
+}
+
 /** Appends n bytes to the last frame, or as many as a page takes. 0 or -errno. */
 function extend_frame(run: append_run, skb: sk_buff, n: u32): i32 {
+  if (run.page) return share_page(run, skb, n)
   if (run.sg || skb.data_len || skb_tailroom(skb) < n) return extend_on_page(run, skb, n)
   const at = skb.len
   getfrag(run, skb, skb_put(skb, n), n, at)
@@ -246,6 +292,28 @@ function append_all(run: append_run): i32 {
     const err = copy <= 0 ? new_frame(run, queue.tail) : extend_frame(run, skb, min(<u32>copy, run.length))
     if (err) return err
   }
+  return 0
+}
+
+/** The payload's pages go out as they are, if they are a program's block and the device can. 0 or -ENOBUFS. */
+function share_begin(run: append_run, sk: sock): i32 {
+  const block = run.sg && run.kind == APPEND_FROM_USER ? user_pages_find(run.from, run.length - run.transhdrlen) : 0
+  if (run.flags & MSG_SPLICE_PAGES) {
+    run.page = block
+    return 0
+  }
+  if (!(sk.sk_flags & SOCK_ZEROCOPY)) return 0
+  const tail = changetype<sk_buff>(changetype<sk_buff_head>(run.queue).tail)
+  const had = changetype<usize>(tail) ? skb_zcopy(tail) : 0
+  const uarg = msg_zerocopy_realloc(sk, run.length, had)
+  if (uarg == 0) return -ENOBUFS
+  run.uarg = uarg
+  run.owned = u32(uarg != had)
+  // Only what is sent in one piece, and summed by the device, is not looked at.
+  if (run.csummode == CHECKSUM_PARTIAL) run.page = block
+  if (run.page) return 0
+  ubuf_of(uarg).zerocopy = 0
+  if (changetype<usize>(tail) && skb_zcopy_set(tail, uarg, run.owned != 0)) run.owned = 0
   return 0
 }
 
@@ -300,10 +368,18 @@ export function __ip_append_data(
   const whole = transhdrlen && length + header <= mtu && (!(flags & MSG_MORE) || cork.gso_size)
   run.csummode = whole && features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
 
+  run.page = 0
+  run.uarg = 0
+  if (flags & (MSG_ZEROCOPY | MSG_SPLICE_PAGES) && length) {
+    const refused = share_begin(run, changetype<sock>(sk))
+    if (refused) return refused
+  }
+
   cork.length += length
   const stamps = cork.tx_flags
   const err = append_all(run)
   if (err) {
+    if (run.uarg) msg_zerocopy_put_abort(run.uarg, run.owned != 0)
     cork.length -= run.length
     if (stamps && cork.tx_flags == 0) stamp_back(changetype<sock>(sk), cork)
     if (!send_waits(err, flags)) mib_inc(changetype<net>(rt.net), IPSTATS_MIB_OUTDISCARDS)

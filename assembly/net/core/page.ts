@@ -1,0 +1,32 @@
+// Pages of fragments: blocks of the arena that several packets may hold.
+
+import { kfree, kmalloc } from '../../lib/arena.ts'
+
+/** A block, with its count and size in front. */
+@unmanaged
+@final
+export class page {
+  refcnt: u32
+  size: u32
+  /** The next block of a program (user_pages.ts). */
+  next: usize
+}
+
+export const PAGE_HEADER: usize = 16
+
+/** A page block with room for size bytes behind its header, 0: out of memory. */
+export function page_alloc(size: u32): usize {
+  const p = kmalloc(<usize>size + PAGE_HEADER)
+  if (p == 0) return 0
+  changetype<page>(p).refcnt = 1
+  changetype<page>(p).size = size
+  return p
+}
+
+export function page_get(p: usize): void {
+  changetype<page>(p).refcnt += 1
+}
+
+export function page_put(p: usize): void {
+  if (--changetype<page>(p).refcnt == 0) kfree(p, <usize>changetype<page>(p).size + PAGE_HEADER)
+}
