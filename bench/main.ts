@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import pc from 'picocolors'
 import { functionBenches, loadLoops, runFunction } from './functions.ts'
+import { gsoBenches } from './gso.ts'
 import { runPath } from './path.ts'
 import { receiveBenches } from './receive.ts'
 import { type Figure, line } from './report.ts'
@@ -14,7 +15,7 @@ const program = new Command('bench')
   .option('--samples <n>', 'samples of a path bench', '15')
 program.parse()
 
-const pathBenches = [...receiveBenches, ...transmitBenches]
+const pathBenches = [...receiveBenches, ...transmitBenches, ...gsoBenches]
 const names = program.args
 const { json, samples } = program.opts<{ json?: boolean; samples: string }>()
 const known = [...functionBenches, ...pathBenches].map(({ name }) => name)

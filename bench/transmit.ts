@@ -10,9 +10,9 @@ interface TransmitBench extends PathBench {
   burst: number
 }
 
-const PEER = '10.0.0.2'
+export const PEER = '10.0.0.2'
 /** Nobody has this address: with no probes to send, what goes there is dropped at once. */
-const NOBODY = '10.0.0.99'
+export const NOBODY = '10.0.0.99'
 
 /** Ethernet, IPv4 and UDP headers. */
 const HEADERS = 42
@@ -29,12 +29,12 @@ function batches(socket: UdpSocket, payload: number, burst: number): ReturnType<
 }
 
 /** The stack computes checksums, not the device. */
-function computesChecksums(host: Host, dev: string): void {
+export function computesChecksums(host: Host, dev: string): void {
   host.link(dev, { features: { 'tx-checksum-ip-generic': false } })
 }
 
 /** A host that does not ask for neighbours: who is not known is not there. */
-function knowsOnly(host: Host, dev: string): void {
+export function knowsOnly(host: Host, dev: string): void {
   for (const probes of ['mcast_solicit', 'app_solicit']) host.sysctl(`net.ipv4.neigh.${dev}.${probes}`, 0)
 }
 

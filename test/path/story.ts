@@ -73,9 +73,14 @@ export class Story {
     return socket
   }
 
+  /** Closes the sockets that were opened so far. */
+  closeAll(): void {
+    for (const socket of this.#sockets.splice(0)) socket.close()
+  }
+
   /** Closes the sockets, lets all timers fire, and asserts that nothing is left. */
   end(): void {
-    for (const socket of this.#sockets) socket.close()
+    this.closeAll()
     this.net.advance('60s')
     this.net.run()
     for (const device of this.host.devices()) if ('tx' in device) (device as Tap).tx()

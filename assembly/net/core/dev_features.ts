@@ -35,7 +35,8 @@ export function netdev_fix_features(features: u32): u32 {
 }
 
 /** What the reader of a TAP may ask to get undone: checksums and segments. */
-export const TUN_USER_FEATURES: u32 = NETIF_F_HW_CSUM | NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4
+export const TUN_USER_FEATURES: u32 =
+  NETIF_F_HW_CSUM | NETIF_F_TSO_ECN | NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO_UDP_L4
 
 /** Features that the driver lets be on, besides (ndo_fix_features): a TAP's reader has said what it takes. */
 function driver_allows(dev: net_device): u32 {

@@ -73,7 +73,7 @@ function segment_alloc(head: sk_buff, size: u32, headroom: u32): sk_buff {
     kfree(buffer, bytes)
     return NO_SKB
   }
-  memory.copy(p, changetype<usize>(head), SKB_ZEROED)
+  copy_bytes(p, changetype<usize>(head), <u32>SKB_ZEROED)
   const skb = changetype<sk_buff>(p)
   skb.next = 0
   skb.prev = 0
