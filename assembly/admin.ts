@@ -21,7 +21,7 @@ import { ETH_ALEN } from './uapi/if_ether.ts'
 import { IFF_ALLMULTI, IFF_NOARP, IFF_PROMISC, IFF_UP } from './uapi/if.ts'
 import { __dev_set_mtu, dev_set_allmulti, dev_set_promiscuity, netif_carrier_set } from './net/core/dev.ts'
 import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len } from './net/sched/dev_activate.ts'
-import { netdev_set_features } from './net/core/dev_features.ts'
+import { switch_features } from './net/core/dev_features.ts'
 
 /** A device was registered: IPv4 gives it its part. */
 export function dev_announce(dev: net_device): void {
@@ -86,7 +86,7 @@ export function linkwatch_do_dev(dev: net_device): void {
 
 /** Switches features (NETIF_F_*) on and off. 0, or -EOPNOTSUPP: none of them could be changed. */
 export function dev_set_features(dev: net_device, on: u32, off: u32): i32 {
-  return netdev_set_features(dev, on, off)
+  return switch_features(dev, on, off)
 }
 
 /** Length of the queue: what waits in it is lost (dev_change_tx_queue_len). */

@@ -61,7 +61,7 @@ import {
 import { ERR_PTR } from '../../lib/err.ts'
 import { alloc_netdev, free_netdev, register_netdevice } from '../../net/core/dev.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
-import { TUN_USER_FEATURES, netdev_user_features } from '../../net/core/dev_features.ts'
+import { TUN_USER_FEATURES, features_of_reader } from '../../net/core/dev_features.ts'
 import { skb_orphan_frags_rx } from '../../net/core/msg_zerocopy.ts'
 import {
   __skb_dequeue,
@@ -74,7 +74,7 @@ import {
   skb_put,
   skb_reset_mac_header,
 } from '../../net/core/skbuff.ts'
-import { skb_append_pages } from '../../net/core/skb_pages.ts'
+import { append_pages } from '../../net/core/skb_pages.ts'
 import { skb_copy_bits } from '../../net/core/skbuff_data.ts'
 import {
   VIRTIO_NET_HDR_SIZE,
@@ -154,7 +154,7 @@ function tun_alloc_skb(dev: net_device, len: u32, linear: u32): sk_buff {
 /** The frame, with what its header says of it (data at its begin). 0 or -errno: the skb is still the caller's. */
 function tun_fill(dev: net_device, skb: sk_buff, from: usize, len: u32, linear: u32, hdr: usize): i32 {
   copy_bytes(skb_put(skb, linear), from, linear)
-  if (linear < len && !skb_append_pages(skb, from + linear, len - linear)) return -ENOMEM
+  if (linear < len && !append_pages(skb, from + linear, len - linear)) return -ENOMEM
   return hdr ? virtio_net_hdr_to_skb(skb, changetype<virtio_net_hdr>(hdr)) : 0
 }
 
@@ -315,7 +315,7 @@ export function tun_set_offload(dev: net_device, arg: u32): i32 {
     }
   }
   if (arg) return -EINVAL
-  netdev_user_features(dev, features)
+  features_of_reader(dev, features)
   return 0
 }
 

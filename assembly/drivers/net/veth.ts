@@ -37,7 +37,7 @@ import {
   unlist_netdevice,
 } from '../../net/core/dev.ts'
 import { __netif_rx } from '../../net/core/dev_backlog.ts'
-import { netdev_set_features } from '../../net/core/dev_features.ts'
+import { switch_features } from '../../net/core/dev_features.ts'
 import { __dev_forward_skb } from '../../net/core/dev_forward.ts'
 import { skb_tx_timestamp } from '../../net/core/skb_tstamp.ts'
 import { kfree_skb_reason } from '../../net/core/skbuff.ts'
@@ -164,8 +164,8 @@ export function veth_newlink(
   if (err == 0) {
     err = register_netdevice(owner, dev)
     if (err == 0) {
-      netdev_set_features(dev, 0, NETIF_F_GRO)
-      netdev_set_features(peer, 0, NETIF_F_GRO)
+      switch_features(dev, 0, NETIF_F_GRO)
+      switch_features(peer, 0, NETIF_F_GRO)
       return changetype<usize>(dev)
     }
     unlist_netdevice(peer_owner, peer)

@@ -20,7 +20,7 @@ import { kfree, kzalloc } from '../../lib/arena.ts'
 import { EEXIST, EINVAL } from '../../uapi/errno.ts'
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_RUNNING, IFF_UP } from '../../uapi/if.ts'
 import { dev_activate, dev_deactivate, netif_alloc_netdev_queues, netif_free_tx_queues } from '../sched/dev_activate.ts'
-import { netdev_register_features } from './dev_features.ts'
+import { features_at_birth } from './dev_features.ts'
 
 export const NO_DEVICE: net_device = changetype<net_device>(0)
 /** Room for a device's name, its 0 included. */
@@ -92,7 +92,7 @@ export function register_netdevice(net: net, dev: net_device): i32 {
   }
   dev.ifindex = dev_new_index(net)
   dev.state |= __LINK_STATE_PRESENT
-  netdev_register_features(dev)
+  features_at_birth(dev)
   list_netdevice(net, dev)
   return 0
 }

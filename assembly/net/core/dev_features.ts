@@ -50,7 +50,7 @@ export function netdev_update_features(dev: net_device): void {
 }
 
 /** A device's features at birth: the driver has set features, and hw_features that may be switched. */
-export function netdev_register_features(dev: net_device): void {
+export function features_at_birth(dev: net_device): void {
   dev.hw_features |= NETIF_F_SOFT_FEATURES | NETIF_F_SOFT_FEATURES_OFF
   dev.features |= NETIF_F_SOFT_FEATURES
   dev.wanted_features = dev.features & dev.hw_features
@@ -60,7 +60,7 @@ export function netdev_register_features(dev: net_device): void {
 }
 
 /** The reader of a TAP takes these of TUN_USER_FEATURES from now on (set_offload of drivers/net/tun.c). */
-export function netdev_user_features(dev: net_device, features: u32): void {
+export function features_of_reader(dev: net_device, features: u32): void {
   dev.set_features = features
   dev.wanted_features = (dev.wanted_features & ~TUN_USER_FEATURES) | features
   netdev_update_features(dev)
@@ -70,7 +70,7 @@ export function netdev_user_features(dev: net_device, features: u32): void {
  * Switches features on and off (ethtool -K). Those that hang on others follow. 0, or -EOPNOTSUPP: none of them could be
  * changed, and nothing was.
  */
-export function netdev_set_features(dev: net_device, on: u32, off: u32): i32 {
+export function switch_features(dev: net_device, on: u32, off: u32): i32 {
   const before = dev.features
   const wish = dev.wanted_features
   if ((on & ~before) == 0 && (off & before) == 0) return 0

@@ -9,7 +9,7 @@ import { skb_shinfo, skb_shinfo_frag } from './skbuff.ts'
 const PAGE_BYTES: u32 = 32768 - <u32>PAGE_HEADER
 
 /** Appends a copy of n bytes on pages. False: out of memory, or too many pages; those that were appended stay. */
-export function skb_append_pages(skb: sk_buff, from: usize, n: u32): bool {
+export function append_pages(skb: sk_buff, from: usize, n: u32): bool {
   const shinfo = skb_shinfo(skb)
   while (n) {
     if (shinfo.nr_frags >= <u8>MAX_SKB_FRAGS) return false

@@ -120,10 +120,8 @@ export function __udp_gso_segment(train: sk_buff, features: u32): usize {
 }
 
 /** Cuts one datagram into IP fragments: its checksum is filled in before. */
-function udp4_ufo_fragment(skb: sk_buff, features: u32): usize {
-  walk(FN_udp4_ufo_fragment, changetype<usize>(skb))
-  const shinfo = skb_shinfo(skb)
-  if (skb.len <= <u32>shinfo.gso_size) return ERR_PTR(EINVAL)
+function cut_into_fragments(skb: sk_buff, features: u32): usize {
+  if (skb.len <= <u32>skb_shinfo(skb).gso_size) return ERR_PTR(EINVAL)
   const uh = udp_hdr(skb)
   const ip = changetype<iphdr>(skb_network_header(skb))
   uh.check = 0
@@ -134,12 +132,13 @@ function udp4_ufo_fragment(skb: sk_buff, features: u32): usize {
   return skb_segment(skb, features | NETIF_F_HW_CSUM)
 }
 
-/** A UDP packet that stands for a train: a tunnel's, datagrams, or fragments. */
-export function udp4_gso_segment(skb: sk_buff, features: u32): usize {
+/** A UDP packet that stands for a train: a tunnel's, datagrams, or fragments. The first of what it was cut into, 0 or ERR_PTR. */
+export function udp4_ufo_fragment(skb: sk_buff, features: u32): usize {
+  walk(FN_udp4_ufo_fragment, changetype<usize>(skb))
   const type = skb_shinfo(skb).gso_type
   if (skb.skb_flags & SKB_ENCAPSULATION && type & (SKB_GSO_UDP_TUNNEL | SKB_GSO_UDP_TUNNEL_CSUM)) {
     return skb_udp_tunnel_segment(skb, features)
   }
   if (!(type & (SKB_GSO_UDP | SKB_GSO_UDP_L4)) || !pskb_may_pull(skb, UDP_HLEN)) return ERR_PTR(EINVAL)
-  return type & SKB_GSO_UDP_L4 ? __udp_gso_segment(skb, features) : udp4_ufo_fragment(skb, features)
+  return type & SKB_GSO_UDP_L4 ? __udp_gso_segment(skb, features) : cut_into_fragments(skb, features)
 }

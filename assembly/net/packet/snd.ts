@@ -27,7 +27,7 @@ import { SOCK_DGRAM } from '../../uapi/socket.ts'
 import { NO_DEVICE, __dev_get_by_index } from '../core/dev.ts'
 import { dev_direct_xmit, dev_queue_xmit, net_xmit_errno } from '../core/dev_xmit.ts'
 import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts'
-import { skb_append_pages } from '../core/skb_pages.ts'
+import { append_pages } from '../core/skb_pages.ts'
 import {
   kfree_skb_reason,
   skb_mac_header,
@@ -152,7 +152,7 @@ function fill(sk: sock, skb: sk_buff, dev: net_device, r: request): i32 {
   }
   const linear = r.len - r.paged
   copy_bytes(skb_put(skb, linear), r.data, linear)
-  return r.paged == 0 || skb_append_pages(skb, r.data + linear, r.paged) ? 0 : -ENOBUFS
+  return r.paged == 0 || append_pages(skb, r.data + linear, r.paged) ? 0 : -ENOBUFS
 }
 
 /** Over the MTU only a tagged frame of Ethernet may be, by the length of its tag (packet_extra_vlan_len_allowed). */

@@ -149,7 +149,7 @@ gro_receive_skb: napi_gro_receive
 gro_skb_finish: gro_receive_skb
 inet_gro_complete: gro_complete napi_gro_complete
 inet_gro_receive: dev_gro_receive
-inet_gso_segment: skb_mac_gso_segment
+inet_gso_segment: ipip_gso_segment skb_mac_gso_segment
 ipip_gro_complete: inet_gro_complete
 ipip_gro_receive: inet_gro_receive
 ipip_gso_segment: inet_gso_segment
@@ -163,11 +163,11 @@ napi_skb_finish: napi_gro_receive
 skb_gro_receive: tcp_gro_receive
 skb_gro_receive_list: tcp_gro_receive udp_gro_receive_segment
 skb_gro_reset_offset: napi_gro_receive
-__skb_gso_segment: validate_xmit_skb
+__skb_gso_segment: ip_finish_output_gso udp_rcv_segment validate_xmit_skb
 skb_gso_transport_seglen: skb_gso_validate_network_len
-skb_gso_validate_network_len: __ip_finish_output
-skb_mac_gso_segment: __skb_gso_segment
-skb_segment: tcp_gso_segment
+skb_gso_validate_network_len: __ip_finish_output ip_forward
+skb_mac_gso_segment: __skb_gso_segment skb_udp_tunnel_segment
+skb_segment: tcp_gso_segment udp4_ufo_fragment __udp_gso_segment
 skb_segment_list: tcp4_gso_segment __udp_gso_segment_list
 skb_udp_tunnel_segment: udp4_ufo_fragment
 tcp4_gro_complete: inet_gro_complete

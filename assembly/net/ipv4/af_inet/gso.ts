@@ -28,7 +28,7 @@ import {
 import { pskb_may_pull } from '../../core/skbuff_data.ts'
 import { ip_send_check } from '../ip_output/check.ts'
 import { tcp4_gso_segment } from '../tcp_offload.ts'
-import { udp4_gso_segment } from '../udp_offload.ts'
+import { udp4_ufo_fragment } from '../udp_offload.ts'
 
 /** A packet within an IP packet. */
 function ipip_gso_segment(skb: sk_buff, features: u32): usize {
@@ -38,7 +38,7 @@ function ipip_gso_segment(skb: sk_buff, features: u32): usize {
 
 /** Data at the transport header: to its protocol. */
 function transport_segment(skb: sk_buff, features: u32, protocol: u32): usize {
-  if (protocol == IPPROTO_UDP) return udp4_gso_segment(skb, features)
+  if (protocol == IPPROTO_UDP) return udp4_ufo_fragment(skb, features)
   if (protocol == IPPROTO_TCP) return tcp4_gso_segment(skb, features)
   return protocol == IPPROTO_IPIP ? ipip_gso_segment(skb, features) : ERR_PTR(EPROTONOSUPPORT)
 }

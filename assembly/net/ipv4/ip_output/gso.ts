@@ -30,8 +30,8 @@ function fragment_all(net: net, sk: usize, first: usize, mtu: u32): i32 {
 
 /** Sends a train over a path of this MTU. 0, NET_XMIT_* or -errno; the skb is gone in any case. */
 export function ip_finish_output_gso(net: net, sk: usize, skb: sk_buff, mtu: u32): i32 {
-  walk(FN_ip_finish_output_gso, changetype<usize>(skb))
   if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(net, skb)
+  walk(FN_ip_finish_output_gso, changetype<usize>(skb))
   const segs = skb_gso_segment(skb, netif_skb_features(skb) & ~NETIF_F_GSO_MASK)
   if (segs == 0 || IS_ERR(segs)) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, FN_ip_finish_output_gso)
