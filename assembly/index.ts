@@ -226,6 +226,7 @@ import {
 } from './border/links.ts'
 import { net_tx_action } from './net/core/qdisc_run.ts'
 import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } from './net/core/neighbour.ts'
+import { neigh_stat } from './net/core/neighbour/stat.ts'
 import { fib_delrule, fib_newrule, fib_rules_dump } from './net/ipv4/fib_rules.ts'
 import { ipv4_sysctl_rtcache_flush, rt_cache_flush } from './net/ipv4/route/cache.ts'
 import { inet_rtm_getroute } from './net/ipv4/route/get.ts'
@@ -475,6 +476,7 @@ export {
   neigh_add,
   neigh_delete,
   neigh_dump,
+  neigh_stat,
   neigh_parm_write,
   pneigh_dump,
   // net/ipv4/fib_rules

@@ -354,3 +354,28 @@ export function procNetSockstat({ used, tcp, udp, udplite, raw, frag }: SockStat
     `FRAG: inuse ${frag.inuse} memory ${frag.memory}`,
   ])
 }
+
+const ARP_CACHE = [
+  'entries',
+  'allocs',
+  'destroys',
+  'hash_grows',
+  'lookups',
+  'hits',
+  'res_failed',
+  'rcv_probes_mcast',
+  'rcv_probes_ucast',
+  'periodic_gc_runs',
+  'forced_gc_runs',
+  'unresolved_discards',
+  'table_fulls',
+]
+
+/** /proc/net/stat/arp_cache: a row for each CPU in eight hex digits; entries are those of all. */
+export function arpCacheStat(cpus: readonly (readonly number[])[]): string {
+  const names = ARP_CACHE.map((name, i) => (i < 6 ? name.padEnd(i === 3 ? 10 : 8) : name)).join(' ')
+  const after = [1, 1, 1, 3, 1, 1, 3, 9, 9, 9, 7, 12, 0]
+  const row = (columns: readonly number[]): string =>
+    columns.map((value, i) => value.toString(16).padStart(8, '0') + ' '.repeat(after[i]!)).join('')
+  return `${[names, ...cpus.map(row)].join('\n')}\n`
+}

@@ -106,6 +106,17 @@ function sockstat(machine: Machine, namespace: NamespaceState): text.SockStat {
   }
 }
 
+/** The first namespace's alone, as Linux has it. All CPUs count as the first. */
+function arpCache(machine: Machine, namespace: NamespaceState): string {
+  if (namespace.id !== 0) throw systemError('ENOENT', 'open', '/proc/net/stat/arp_cache: the first namespace has it')
+  const { core } = machine
+  core.exports.neigh_stat(core.callBuffer)
+  const columns = Array.from({ length: 13 }, (_, i) => core.memory.readU32(core.callBuffer + 4 * i))
+  return text.arpCacheStat(
+    machine.state.cpus.map((_, cpu) => (cpu === 0 ? columns : [columns[0]!, ...Array<number>(12).fill(0)])),
+  )
+}
+
 function arp(machine: Machine, namespace: NamespaceState): string {
   const entries = neighbourRows(machine, namespace).filter(({ state }) => (state & NUD_NOARP) === 0)
   const rows = entries.map(({ ifindex, key, state, lladdr }) => {
@@ -211,6 +222,7 @@ const FILES: Readonly<Record<string, (machine: Machine, namespace: NamespaceStat
     ),
   raw: (machine, namespace) =>
     text.procNetRaw(socketRows(machine, namespace, isRaw, ({ protocol }) => protocol & (RAW_BUCKETS - 1))),
+  'stat/arp_cache': arpCache,
   sockstat: (machine, namespace) => text.procNetSockstat(sockstat(machine, namespace)),
 }
 
@@ -219,7 +231,7 @@ export const PROC_NET_FILES: readonly string[] = Object.keys(FILES).sort()
 
 /** The text of /proc/net/FILE or /proc/sys/net/.... ENOENT for a file that there is not, or not yet. */
 export function readProc(machine: Machine, namespace: NamespaceState, path: string): string {
-  const net = /^\/proc\/(?:self\/)?net\/([a-z_]+)$/.exec(path)?.[1]
+  const net = /^\/proc\/(?:self\/)?net\/([a-z_/]+)$/.exec(path)?.[1]
   if (net !== undefined && Object.hasOwn(FILES, net)) return FILES[net]!(machine, namespace)
   // In a path '/' parts and '.' belongs to a name; in a sysctl's name it is the other way round.
   const sysctl = /^\/proc\/sys\/(net\/.+)$/.exec(path)?.[1]

@@ -121,6 +121,8 @@ export interface CoreExports {
   fib_rules_dump(net: Ptr, out: Ptr, max: number): number
   neigh_add(net: Ptr, dev: Ptr, key: number, lladdr: Ptr, state: number, flags: number, nlflags: number): number
   neigh_delete(net: Ptr, dev: Ptr, key: number, flags: number): number
+  /** The 13 columns of /proc/net/stat/arp_cache, 32 bits each. */
+  neigh_stat(out: Ptr): void
   neigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
   pneigh_dump(net: Ptr, out: Ptr, max: number, skip: number): number
   igmp_dump(net: Ptr, out: Ptr, max: number, skip: number): number

@@ -62,7 +62,8 @@ const FORCED_GC_AGE_S: u32 = 5
 /** Collects what is of no use, oldest first, until gc_thresh2 entries are left. Answers how many went. */
 function neigh_forced_gc(t: neigh_table, thresh2: u32): u32 {
   walk(FN_neigh_forced_gc, 0)
-  const most = <i32>t.gc_entries - <i32>thresh2
+  // The one that is to come counts already.
+  const most = <i32>t.gc_entries + 1 - <i32>thresh2
   const since = boot.jiffies - FORCED_GC_AGE_S * boot.hz
   let gone = 0
   t.forced_gc_runs += 1
