@@ -169,6 +169,35 @@ for (const ring of [64, 256]) {
   })
 }
 
+path('the way of a train that is cut in software', { nic: {} }, (h) => {
+  h.host.link('eth0', { features: { 'tx-udp-segmentation': false } })
+  h.moment()
+  h.udp({ port: 7 }).socket.send(payload(2500), { to, cmsg: { UDP_SEGMENT: 1000 } })
+  h.net.run()
+  h.walk(
+    ...['udp_sendmsg', 'udp_cmsg_send', 'ip_make_skb', 'udp_send_skb', 'ip_output', '__ip_finish_output'],
+    ...['skb_gso_validate_network_len', 'ip_finish_output2', '__dev_queue_xmit', 'sch_direct_xmit'],
+    ...[
+      'validate_xmit_skb_list',
+      'validate_xmit_skb',
+      'netif_skb_features',
+      '__skb_gso_segment',
+      'skb_mac_gso_segment',
+    ],
+    ...['inet_gso_segment', 'udp4_ufo_fragment', '__udp_gso_segment', 'skb_segment', 'ip_send_check', 'ip_send_check'],
+    ...[
+      'ip_send_check',
+      'dev_hard_start_xmit',
+      'igb_xmit_frame',
+      'igb_xmit_frame',
+      'igb_xmit_frame',
+      'igb_clean_tx_irq',
+    ],
+  )
+  h.tx('eth0', { length: 1042 }, { length: 1042 }, { length: 542 })
+  h.kept()
+})
+
 path('a NIC that cuts counts frames and their bytes', { nic: {} }, (h) => {
   const socket = h.udp({ port: 7 }).socket
   socket.send(payload(2500), { to, cmsg: { UDP_SEGMENT: 1000 } })
