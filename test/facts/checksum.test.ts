@@ -1,9 +1,11 @@
-// Checksums of arriving UDP as the kernel's selftest csum asserts them (rows C1 to C3, with lengths and contents of C5), on a TAP,
-// where UDP sums, and on a NIC, where the hardware does. A packet socket sees all of them, and what is known of their checksums.
+// Checksums of UDP as the kernel's selftest csum asserts them: of what arrives (rows C1 to C3, with lengths and contents of C5) and of
+// what is sent (C4), on a TAP, where UDP sums, and on a NIC, where the hardware does. A packet socket sees all that arrives, and what
+// is known of their checksums.
 
 import * as assert from 'uvu/assert'
 import { type Setup, type Story, stories } from '../path/story.ts'
-import { type Udp, tcp, udp } from '../path/packets.ts'
+import { type Tap, type UdpSocket, parseIPv4 } from '../../src/index.ts'
+import { HOST, PEER, type Udp, bytesOf, tcp, udp } from '../path/packets.ts'
 import { Xorshift } from '../property/xorshift.ts'
 
 const { path, run } = stories('checksums')
@@ -77,6 +79,43 @@ for (const [device, setup] of devices) {
       assert.equal(socket.recv()?.data, data)
     }
   })
+}
+
+const TO = `${PEER}:9`
+
+/** How a datagram of 101 bytes goes: in one piece, in pieces, or in a batch. */
+const WAYS: Readonly<Record<string, (socket: UdpSocket, data: Uint8Array) => void>> = {
+  'one send': (socket, data) => socket.send(data, TO),
+  corked: (socket, data) => {
+    socket.send(data.subarray(0, 3), TO, { flags: ['MSG_MORE'] })
+    socket.send(data.subarray(3), TO)
+  },
+  'a batch': (socket, data) => {
+    const [lengths, offsets, ports] = [
+      [101, 101],
+      [0, 0],
+      [9, 9],
+    ]
+    const addresses = [parseIPv4(PEER), parseIPv4(PEER)]
+    assert.is(socket.sendBatch({ count: 2, lengths, addresses, ports, offsets, data }), 2)
+  },
+}
+
+for (const [device, setup] of devices) {
+  for (const [way, send] of Object.entries(WAYS)) {
+    path(`C4 a sum of 0 is sent as 0xffff: ${way} (${device})`, setup, (h) => {
+      const data = bytesOf(101)
+      const checks = (port: number): number[] => {
+        send(h.udp({ port, address: HOST }), data)
+        h.net.run()
+        return (h.host.device('eth0') as Tap).tx().map((frame) => (frame[40]! << 8) | frame[41]!)
+      }
+      const [sum] = checks(5000)
+      const port = 5000 + sum!
+      const zero = checks(port > 65535 ? port - 65535 : port)
+      assert.equal(new Set(zero), new Set([0xffff]))
+    })
+  }
 }
 
 run()

@@ -3,7 +3,7 @@
 
 import * as assert from 'uvu/assert'
 import * as so from '../../assembly/uapi/socket.ts'
-import type { Socket } from '../../src/index.ts'
+import { type Socket, parseIPv4 } from '../../src/index.ts'
 import { type Setup, type Story, stories } from './story.ts'
 
 const { path, run } = stories('send buffer')
@@ -107,6 +107,19 @@ path('a full buffer is counted, and every refusal of the socket after it', PATIE
   h.moment()
   assert.throws(() => socket.send('x', { to: '99.9.9.9:9' }), /ENETUNREACH/)
   h.counters({ UdpSndbufErrors: 1, IpOutDiscards: 0 })
+})
+
+path('a batch ends where the buffer does, which is counted once', PATIENT, (h) => {
+  const socket = h.udp({ port: 7, options: { SO_SNDBUF: 5000 } })
+  const count = 20
+  const column = (value: number): number[] => Array<number>(count).fill(value)
+  const [lengths, offsets, ports] = [column(100), column(0), column(9)]
+  const addresses = column(parseIPv4('10.0.0.9'))
+  h.moment()
+  const batch = { count, lengths, addresses, ports, offsets, data: new Uint8Array(100) }
+  assert.is(socket.sendBatch(batch), 13)
+  h.counters({ UdpSndbufErrors: 1, IpOutDiscards: 1 })
+  assert.throws(() => socket.sendBatch(batch), /EAGAIN/)
 })
 
 path('a send that waits goes when half of the buffer is free', PATIENT, async (h) => {

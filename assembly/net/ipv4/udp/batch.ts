@@ -15,7 +15,7 @@ import { SKB_DROP_REASON_UDP_CSUM } from '../../../uapi/dropreason.ts'
 import { EFAULT, EMSGSIZE } from '../../../uapi/errno.ts'
 import { FN_skb_consume_udp, FN_udp_recvmsg, FN_udp_rmem_release } from '../../../uapi/functions.ts'
 import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../../uapi/snmp.ts'
-import { AF_INET } from '../../../uapi/socket.ts'
+import { AF_INET, MSG_DONTWAIT } from '../../../uapi/socket.ts'
 import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_iter } from '../../core/datagram.ts'
 import {
   __skb_dequeue,
@@ -132,7 +132,7 @@ function send_one(sk: sock, address: u32, port: u32, from: usize, len: u32): i32
   }
   msg.iov_base = from
   msg.iov_len = len
-  return udp_sendmsg(sk, msg, 0)
+  return udp_sendmsg(sk, msg, MSG_DONTWAIT)
 }
 
 /**
