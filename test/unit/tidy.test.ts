@@ -32,6 +32,7 @@ const WASM: Layers = [
     'assembly/net/core/flow_dissector',
     'assembly/net/core/dev_features',
     'assembly/net/core/gso',
+    'assembly/net/core/skb_checksum_help',
   ],
   ['assembly/net/sched'],
   ['assembly/net/core'],

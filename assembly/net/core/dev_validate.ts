@@ -1,5 +1,5 @@
 // A packet becomes what its device can send: cut into segments, in one piece, with its checksum.
-// Mirrors validate_xmit_skb, skb_csum_hwoffload_help and skb_checksum_help of net/core/dev.c.
+// Mirrors validate_xmit_skb, skb_csum_hwoffload_help of net/core/dev.c.
 
 import {
   NETIF_F_FRAGLIST,
@@ -11,7 +11,6 @@ import {
   net_device,
 } from '../../include/netdevice.ts'
 import {
-  CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   SKB_ENCAPSULATION,
@@ -20,47 +19,20 @@ import {
   sk_buff,
 } from '../../include/skbuff.ts'
 import { tcphdr, udphdr } from '../../include/headers.ts'
-import { csum_fold } from '../../lib/checksum.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../uapi/dropreason.ts'
 import {
   FN___skb_linearize,
   FN_netif_skb_features,
-  FN_skb_checksum_help,
   FN_skb_csum_hwoffload_help,
   FN_validate_xmit_skb,
   FN_validate_xmit_skb_list,
 } from '../../uapi/functions.ts'
 import { netif_needs_gso, netif_skb_features, skb_gso_segment, skb_is_gso } from './gso.ts'
-import {
-  NO_SKB,
-  consume_skb,
-  kfree_skb_reason,
-  pskb_expand_head,
-  skb_cloned,
-  skb_headlen,
-  skb_headroom,
-  skb_shinfo,
-} from './skbuff.ts'
-import { pskb_may_pull, skb_checksum, skb_linearize } from './skbuff_data.ts'
-
-/** Fills in a checksum that the device can't. False: its place lies outside of the packet, or there is no memory. */
-export function skb_checksum_help(skb: sk_buff): bool {
-  walk(FN_skb_checksum_help, changetype<usize>(skb))
-  if (skb.ip_summed == <u8>CHECKSUM_COMPLETE) {
-    skb.ip_summed = <u8>CHECKSUM_NONE
-    return true
-  }
-  const offset = (skb.csum & 0xffff) - skb_headroom(skb)
-  const end = offset + (skb.csum >> 16) + 2
-  if (offset >= skb_headlen(skb) || end > skb.len || !pskb_may_pull(skb, end)) return false
-  const folded = csum_fold(skb_checksum(skb, offset, skb.len - offset, 0))
-  if (skb_cloned(skb) && !pskb_expand_head(skb, 0, 0)) return false
-  store<u16>(skb.data + end - 2, <u16>(folded == 0 ? 0xffff : folded))
-  skb.ip_summed = <u8>CHECKSUM_NONE
-  return true
-}
+import { NO_SKB, consume_skb, kfree_skb_reason, skb_shinfo } from './skbuff.ts'
+import { skb_checksum_help } from './skb_checksum_help.ts'
+import { skb_linearize } from './skbuff_data.ts'
 
 /** Leaves the checksum to a device that can fill it in, or does it. False: it could not be done. */
 export function skb_csum_hwoffload_help(skb: sk_buff, features: u32): bool {

@@ -14,6 +14,7 @@ import {
   IFF_XMIT_DST_RELEASE,
   NETDEV_TX_BUSY,
   NET_XMIT_CN,
+  NET_XMIT_MASK,
   NET_XMIT_DROP,
   NET_XMIT_SUCCESS,
   dev_stats,
@@ -84,7 +85,7 @@ function __dev_xmit_skb(skb: sk_buff, q: Qdisc, dev: net_device, txq: netdev_que
   }
   walk(FN_dev_qdisc_enqueue, changetype<usize>(skb))
   cb.drop_reason = SKB_DROP_REASON_QDISC_DROP
-  const rc = qdisc_enqueue(skb, q)
+  const rc = qdisc_enqueue(skb, q) & NET_XMIT_MASK
   const lost = boot.to_free
   boot.to_free = 0
   qdisc_run(q)

@@ -4,6 +4,9 @@ import { boot } from '../../lib/boot.ts'
 import { kzalloc } from '../../lib/arena.ts'
 import { QDISC_OPS_SIZE } from '../../include/sch_generic.ts'
 import { QDISC_MAX, QDISC_PFIFO_FAST } from '../../uapi/pkt_sched.ts'
+import { sch_fq_codel_register } from './sch_fq_codel.ts'
+import { sch_netem_register } from './sch_netem.ts'
+import { sch_fq_register } from './sch_fq.ts'
 import { sch_fifo_register } from './sch_fifo.ts'
 import { mq_register } from './sch_mq.ts'
 import { sch_prio_register } from './sch_prio.ts'
@@ -21,5 +24,8 @@ export function pktsched_init(): bool {
   sch_fifo_register()
   sch_prio_register()
   sch_tbf_register()
+  sch_fq_register()
+  sch_netem_register()
+  sch_fq_codel_register()
   return sch_generic_init()
 }

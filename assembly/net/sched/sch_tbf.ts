@@ -1,12 +1,14 @@
 // A token bucket: packets leave at a rate, in bursts up to the bucket's size. Mirrors net/sched/sch_tbf.c.
 
 import { boot } from '../../lib/boot.ts'
-import { NET_XMIT_SUCCESS } from '../../include/netdevice.ts'
-import { Qdisc, qdisc_pkt_len, qdisc_priv } from '../../include/sch_generic.ts'
-import { sk_buff } from '../../include/skbuff.ts'
+import { NETIF_F_GSO_MASK, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../../include/netdevice.ts'
+import { Qdisc, qdisc_cb, qdisc_dev, qdisc_pkt_len, qdisc_priv } from '../../include/sch_generic.ts'
+import { SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
+import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
+import { SKB_DROP_REASON_QDISC_DROP } from '../../uapi/dropreason.ts'
 import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
-import { FN_tbf_dequeue, FN_tbf_enqueue } from '../../uapi/functions.ts'
+import { FN_tbf_dequeue, FN_tbf_enqueue, FN_tbf_segment } from '../../uapi/functions.ts'
 import {
   OPT_TBF_BURST,
   OPT_TBF_LIMIT,
@@ -18,6 +20,8 @@ import {
   QDISC_BFIFO,
   QDISC_TBF,
 } from '../../uapi/pkt_sched.ts'
+import { netif_skb_features, skb_gso_segment, skb_gso_validate_network_len, skb_is_gso } from '../core/gso.ts'
+import { consume_skb } from '../core/skbuff.ts'
 import { opt_given, opt_u32, opt_u32_or, opt_u64, opt_u64_or, put_word } from './options.ts'
 import { psched_l2t_ns, psched_ratecfg, psched_ratecfg_precompute } from './psched.ts'
 import {
@@ -29,6 +33,7 @@ import {
 } from './sch_api/watchdog.ts'
 import { fifo_create_dflt, fifo_set_limit } from './sch_fifo.ts'
 import {
+  __qdisc_drop,
   noop_qdisc,
   qdisc_bstats_update,
   qdisc_dequeue_peeked,
@@ -39,6 +44,7 @@ import {
   qdisc_put,
   qdisc_replace,
   qdisc_reset,
+  qdisc_tree_reduce_backlog,
   register_qdisc,
   xmit_dropped,
 } from './sch_generic.ts'
@@ -83,13 +89,49 @@ function watchdog(sch: Qdisc): qdisc_watchdog {
   return changetype<qdisc_watchdog>(qdisc_priv(sch) + WATCHDOG)
 }
 
+/** A packet larger than the bucket goes on in its segments, each of which fits. */
+function tbf_segment(skb: sk_buff, sch: Qdisc): i32 {
+  walk(FN_tbf_segment, changetype<usize>(skb))
+  const segs = skb_gso_segment(skb, netif_skb_features(skb) & ~NETIF_F_GSO_MASK)
+  if (IS_ERR(segs) || segs == 0) return qdisc_drop(skb, sch)
+  const child = changetype<Qdisc>(priv(sch).qdisc)
+  let count: u32 = 0
+  let bytes: u32 = 0
+  let p = segs
+  while (p) {
+    const seg = changetype<sk_buff>(p)
+    p = seg.next
+    seg.next = 0
+    const len = seg.len
+    qdisc_cb(seg).pkt_len = len
+    qdisc_cb(seg).drop_reason = SKB_DROP_REASON_QDISC_DROP
+    const rc = qdisc_enqueue(seg, child)
+    if (rc == NET_XMIT_SUCCESS) {
+      count += 1
+      bytes += len
+    } else if (xmit_dropped(rc)) sch.drops += 1
+  }
+  sch.qlen += count
+  sch.backlog += bytes
+  if (count == 0) {
+    __qdisc_drop(skb)
+    return NET_XMIT_DROP
+  }
+  qdisc_tree_reduce_backlog(sch, 1 - <i32>count, <i32>(qdisc_pkt_len(skb) - bytes))
+  consume_skb(skb, SKB_ENDED_ABSORBED)
+  return NET_XMIT_SUCCESS
+}
+
 function tbf_enqueue(p: usize, s: usize): i32 {
   walk(FN_tbf_enqueue, p)
   const skb = changetype<sk_buff>(p)
   const sch = changetype<Qdisc>(s)
   const q = priv(sch)
   const len = qdisc_pkt_len(skb)
-  if (len > q.max_size) return qdisc_drop(skb, sch)
+  if (len > q.max_size) {
+    const fits = skb_is_gso(skb) && skb_gso_validate_network_len(skb, q.max_size - <u32>qdisc_dev(sch).hard_header_len)
+    return fits ? tbf_segment(skb, sch) : qdisc_drop(skb, sch)
+  }
   const rc = qdisc_enqueue(skb, changetype<Qdisc>(q.qdisc))
   if (rc == NET_XMIT_SUCCESS) {
     sch.backlog += len

@@ -10,7 +10,7 @@ import { systemError } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
 import { extackMessage } from '../sched/extack.ts'
 import { KINDS, kindName } from '../sched/kinds.ts'
-import type { Words } from '../sched/kind.ts'
+import type { Options, Words } from '../sched/kind.ts'
 import { type Word, formatClassid, parseClassid, parseHandle } from '../sched/units.ts'
 
 /** A qdisc as `tc qdisc add dev DEV [root | parent CLASS] [handle HANDLE] KIND OPTIONS` words it. */
@@ -83,10 +83,19 @@ const ANY_KIND = 0xffffffff
 
 const parentOf = (parent: string | null | undefined): number => (parent === null ? 0 : parseClassid(parent ?? 'root'))
 
+/** Tables lie in the call buffer behind the options. */
+const TABLES_AT = 1024
+
 /** Lays options into the call buffer: which are given, then 64 words (assembly/net/sched/options.ts). 0: none. */
-function writeOptions(core: Core, words: Words | undefined): number {
+function writeOptions(core: Core, words: Words | undefined, tables?: ReadonlyMap<number, readonly number[]>): number {
   if (!words) return 0
   const at = core.callBuffer
+  let free = at + TABLES_AT
+  for (const [id, table] of tables ?? []) {
+    core.memory.write(free, new Uint8Array(Int16Array.from(table).buffer))
+    words.set(id, BigInt(free)).set(id + 1, BigInt(table.length))
+    free += 2 * table.length
+  }
   const { data } = core.memory.views
   core.memory.fill(at, 8 + 8 * 64)
   let given = 0n
@@ -112,10 +121,11 @@ export function changeQdisc(machine: Machine, namespace: NamespaceState, verb: Q
   const id = handle === undefined ? 0 : parseHandle(handle)
   const kind = KINDS[name]
   if (!kind) throw systemError('ENOENT', syscall, `${name}: Specified qdisc kind is unknown.`)
-  const words = kind.parse(options as Record<string, Word | undefined>)
+  const words = kind.parse(options as Options)
+  const tables = kind.tables?.(options as Options)
   inProcess(machine, () => {
     const { core } = machine
-    const opt = writeOptions(core, words)
+    const opt = writeOptions(core, words, tables)
     checkedRequest(core, core.exports.tc_modify_qdisc(device.ptr, at, id, kind.id, FLAGS[verb], opt), syscall)
   })
 }

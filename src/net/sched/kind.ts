@@ -17,6 +17,8 @@ export interface Kind {
   id: number
   /** undefined: no options at all, so the kernel's defaults. EINVAL as tc refuses. */
   parse(options: Options): Words | undefined
+  /** Tables of 16-bit numbers that the options ask for, by the word that takes their address; the next takes their length. */
+  tables?(options: Options): ReadonlyMap<number, readonly number[]>
   /** The member "options" of `tc -j qdisc show`. */
   show(words: ReadWord): Record<string, unknown>
   /** What `tc -s` adds. */

@@ -2,6 +2,9 @@
 
 import * as uapi from '../../../assembly/uapi/pkt_sched.ts'
 import { invalid } from '../../wasm/errors.ts'
+import { fqKind } from './fq.ts'
+import { fqCodelKind } from './fq_codel.ts'
+import { netemKind } from './netem.ts'
 import { type Kind, type Options, type Words, refuseUnknown } from './kind.ts'
 import { type Asked, type Word, burstTicks, parseByteRate, parseNs, parseSize, parseU32 } from './units.ts'
 
@@ -149,6 +152,9 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   bfifo: fifo('bfifo', uapi.QDISC_BFIFO),
   prio,
   tbf,
+  fq: fqKind,
+  fq_codel: fqCodelKind,
+  netem: netemKind,
 }
 
 /** Name of a kind by its number. */

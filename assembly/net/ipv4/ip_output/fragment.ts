@@ -42,7 +42,7 @@ import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from '../../../uapi/icmp.ts'
 import { IP_OFFSET } from '../../../uapi/ip.ts'
 import { IPSTATS_MIB_FRAGCREATES, IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_FRAGOKS } from '../../../uapi/snmp.ts'
 import { dst_hold } from '../../core/dst.ts'
-import { skb_checksum_help } from '../../core/dev_validate.ts'
+import { skb_checksum_help } from '../../core/skb_checksum_help.ts'
 import {
   NO_SKB,
   alloc_skb,
