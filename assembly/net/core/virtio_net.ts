@@ -135,7 +135,7 @@ function checksum_to_skb(skb: sk_buff, hdr: virtio_net_hdr, thlen: u32, min_len:
 
 /**
  * A train without a checksum to fill in says nothing of where its transport header is: it is looked for, where the IP header's
- * place is known. Bytes up to behind it (0: not asked for), or -EINVAL.
+ * place is known. Bytes up to behind it, or -EINVAL.
  */
 function transport_to_skb(skb: sk_buff, thlen: u32, min_len: u32, proto: u32): i32 {
   if (skb.network_header == 0) return pskb_may_pull(skb, min_len + thlen) ? <i32>(min_len + thlen) : -EINVAL
@@ -144,7 +144,7 @@ function transport_to_skb(skb: sk_buff, thlen: u32, min_len: u32, proto: u32): i
   if (skb.protocol != htons(ETH_P_IP) || !dissect(skb, skb_network_offset(skb), flow)) return -EINVAL
   if (flow.proto != proto || flow.payload + <i32>thlen > <i32>skb_headlen(skb)) return -EINVAL
   skb.transport_header = <u16>(skb_headroom(skb) + flow.payload)
-  return 0
+  return flow.payload + <i32>thlen
 }
 
 /** Makes the packet the train that the header speaks of, if it is longer than one segment. 0 or -EINVAL. */
