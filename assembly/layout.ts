@@ -81,6 +81,8 @@ export const OFF_igb_ring_tx_next_to_clean: usize = offsetof<igb_ring>('tx_next_
 export const OFF_igb_ring_tx_next_to_use: usize = offsetof<igb_ring>('tx_next_to_use')
 export const OFF_igb_ring_rx_filtered: usize = offsetof<igb_ring>('rx_filtered')
 export const OFF_igb_ring_rx_csum_good: usize = offsetof<igb_ring>('rx_csum_good')
+export const OFF_igb_ring_tx_hwtstamp: usize = offsetof<igb_ring>('tx_hwtstamp')
+export const OFF_igb_ring_tx_hwtstamp_skipped: usize = offsetof<igb_ring>('tx_hwtstamp_skipped')
 export const OFF_igb_ring_rx_csum_err: usize = offsetof<igb_ring>('rx_csum_err')
 export const SIZE_igb_ring: usize = offsetof<igb_ring>()
 

@@ -31,10 +31,14 @@ export const SKB_SHINFO: u32 = 512
 export const SKB_TX_STAMP: u32 = 1024
 /** Its shared info has a notification (destructor_arg): its pages are its sender's. */
 export const SKB_ZEROCOPY: u32 = 2048
+/** tstamp is of a device's clock (skb_hwtstamps). */
+export const SKB_HW_STAMP: u32 = 4096
 
 /** tx_flags of the shared info: stamps by the hardware, the driver, when it is delivered, and before the queue. */
 export const SKBTX_HW_TSTAMP: u32 = 1
 export const SKBTX_SW_TSTAMP: u32 = 2
+/** The hardware's stamp will come: software's is not wanted then. */
+export const SKBTX_IN_PROGRESS: u32 = 4
 export const SKBTX_COMPLETION_TSTAMP: u32 = 8
 export const SKBTX_SCHED_TSTAMP: u32 = 64
 export const SKBTX_ANY_TSTAMP: u32 = SKBTX_HW_TSTAMP | SKBTX_SW_TSTAMP | SKBTX_COMPLETION_TSTAMP | SKBTX_SCHED_TSTAMP

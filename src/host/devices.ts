@@ -172,6 +172,19 @@ export class Nic extends Device {
     return this
   }
 
+  /**
+   * The clock of the hardware stamps what is sent and wants it (SO_TIMESTAMPING with TX_HARDWARE), one packet at a time
+   * (SIOCSHWTSTAMP, tx_type). Off at first.
+   */
+  hwtstamp(txType: 'OFF' | 'ON'): this {
+    const { machine, nic } = this.#at
+    if (txType !== 'OFF' && txType !== 'ON')
+      throw systemError('ERANGE', 'SIOCSHWTSTAMP', `tx_type is OFF or ON, not ${String(txType)}`)
+    const { memory, offsets } = machine.core
+    for (const ring of nic.rings) memory.writeU32(ring + offsets.igb_ring.tx_hwtstamp, txType === 'ON' ? 1 : 0)
+    return this
+  }
+
   /** What the hardware counts beside the device's statistics: frames for others, and receive checksums, over all queues. */
   hardware(): { filtered: number; checksumGood: number; checksumBad: number } {
     const { machine, nic } = this.#at

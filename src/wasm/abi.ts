@@ -229,6 +229,8 @@ export const LAYOUT = {
     'rx_csum_err',
     'rx_csum_good',
     'rx_filtered',
+    'tx_hwtstamp',
+    'tx_hwtstamp_skipped',
     'tx_next_to_clean',
     'tx_next_to_use',
   ],

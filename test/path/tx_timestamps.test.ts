@@ -3,7 +3,7 @@
 
 import * as assert from 'uvu/assert'
 import * as so from '../../assembly/uapi/socket.ts'
-import type { ReceivedCmsg, SendOptions, Socket } from '../../src/index.ts'
+import { type Nic, type ReceivedCmsg, type SendOptions, type Socket, parseIPv4 } from '../../src/index.ts'
 import { PEER, bytesOf } from './packets.ts'
 import { type Setup, type Story, stories } from './story.ts'
 
@@ -18,14 +18,14 @@ const TSONLY = so.SOF_TIMESTAMPING_OPT_TSONLY
 const STAGES = ['SND', 'SCHED']
 
 /** Everything in the error queue: stage and number of each stamp, and the length of the packet that came with it. */
-function stamps(socket: Socket): string[] {
+function stamps(socket: Socket, clock = 0): string[] {
   const found: string[] = []
   for (let got = socket.recv({ flags: ['MSG_ERRQUEUE'] }); got; got = socket.recv({ flags: ['MSG_ERRQUEUE'] })) {
     const { errno, origin, type, code, info, data } = got.error!
     assert.equal([errno, origin, type, code, got.from], ['ENOMSG', 'TIMESTAMPING', 0, 0, undefined])
     assert.equal(got.flags, ['MSG_ERRQUEUE'])
     const stamp = got.cmsg?.SO_TIMESTAMPING
-    if (stamp) assert.equal([stamp[0] > 0, stamp[1], stamp[2]], [true, 0, 0])
+    if (stamp) assert.equal([stamp[clock]! > 0, stamp[1], stamp[2 - clock]], [true, 0, 0])
     found.push(`${STAGES[info]} ${data} ${got.data.length}${stamp ? '' : ' no time'}`)
   }
   return found
@@ -186,6 +186,53 @@ path('EPOLLERR while stamps wait, no error of the socket; a full buffer takes no
   for (let i = 0; i < 10; i++) socket.send('x', TO)
   // 832 bytes each of 2304: the two that were there.
   assert.is(stamps(socket).length, 2)
+})
+
+const HARDWARE = so.SOF_TIMESTAMPING_TX_HARDWARE | so.SOF_TIMESTAMPING_RAW_HARDWARE
+/** On a NIC whose clock is on: flags, and which of the three stamps each entry of the error queue has. */
+const clocks: readonly (readonly [name: string, on: boolean, flags: number, expect: readonly string[]])[] = [
+  ['hardware alone', true, HARDWARE, ['SND --x']],
+  ['hardware in place of software', true, HARDWARE | SND | TOLD, ['SND --x']],
+  ['both with OPT_TX_SWHW', true, HARDWARE | SND | TOLD | so.SOF_TIMESTAMPING_OPT_TX_SWHW, ['SND x--', 'SND --x']],
+  ['hardware that is not reported', true, so.SOF_TIMESTAMPING_TX_HARDWARE | TOLD, ['SND']],
+  ['off: software', false, HARDWARE | SND | TOLD, ['SND x--']],
+  ['queue and hardware', true, HARDWARE | SCHED | TOLD, ['SCHED x--', 'SND --x']],
+]
+for (const [name, on, flags, expect] of clocks) {
+  path(`clock of a NIC: ${name}`, { nic: {} }, (h) => {
+    const nic = h.host.device('eth0') as Nic
+    nic.hwtstamp(on ? 'ON' : 'OFF')
+    h.net.advance('3s')
+    const socket = stamping(h.socket('udp'), flags)
+    for (let round = 0; round < 2; round++) {
+      socket.send('x', TO)
+      h.net.run()
+      const found: string[] = []
+      for (let got = socket.recv({ flags: ['MSG_ERRQUEUE'] }); got; got = socket.recv({ flags: ['MSG_ERRQUEUE'] })) {
+        const stamp = got.cmsg?.SO_TIMESTAMPING
+        const shown = stamp?.map((seconds) => (seconds === 0 ? '-' : seconds === h.net.now / 1e9 ? 'x' : '?')).join('')
+        found.push(`${STAGES[got.error!.info]}${shown ? ` ${shown}` : ''}`)
+      }
+      assert.equal(found, expect)
+    }
+    assert.throws(() => nic.hwtstamp('ONESTEP' as 'ON'), /ERANGE/)
+  })
+}
+
+path('the clock of a NIC has one register: a packet that finds it in use has no stamp', { nic: {} }, (h) => {
+  ;(h.host.device('eth0') as Nic).hwtstamp('ON')
+  const udp = h.udp({ port: 7 })
+  stamping(udp.socket, HARDWARE | ID)
+  const [lengths, offsets, ports] = [Array(3).fill(5), Array(3).fill(0), Array(3).fill(9)] as number[][]
+  const addresses = Array<number>(3).fill(parseIPv4(PEER))
+  const batch = { count: 3, lengths: lengths!, addresses, ports: ports!, offsets: offsets!, data: new Uint8Array(5) }
+  assert.is(udp.sendBatch(batch), 3)
+  h.net.run()
+  // Byte queue limits let the first go alone; the third finds the second's stamp awaited.
+  assert.equal(stamps(udp.socket, 2), ['SND 0 47', 'SND 1 47'])
+  udp.send('hello', TO.to)
+  h.net.run()
+  assert.equal(stamps(udp.socket, 2), ['SND 3 47'])
 })
 
 run()

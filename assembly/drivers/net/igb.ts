@@ -36,6 +36,7 @@ import {
   SKB_ENDED_TRANSMITTED,
   SKB_GSO_UDP_L4,
   SKB_HEAD_TRUESIZE,
+  SKB_TX_STAMP,
   sk_buff,
   skb_gso_segs,
 } from '../../include/skbuff.ts'
@@ -78,6 +79,7 @@ import {
 } from '../../net/core/skbuff.ts'
 import { netif_schedule_queue, netif_tx_wake_queue } from '../../net/sched/sch_generic.ts'
 import { ether_setup } from './ether.ts'
+import { igb_ptp_tx_begin, igb_ptp_tx_forget } from './igb_ptp.ts'
 import {
   IGB_RING_SIZE,
   IGB_RXBUFFER,
@@ -273,7 +275,10 @@ export function igb_xmit_frame(p: usize, d: usize): i32 {
     if (unused < IGB_TX_RESERVE) return NETDEV_TX_BUSY
   }
   const desc = tx_desc_at(ring, ring.tx_next_to_use)
-  skb_tx_timestamp(skb)
+  if (skb.skb_flags & SKB_TX_STAMP) {
+    igb_ptp_tx_begin(ring, skb)
+    skb_tx_timestamp(skb)
+  }
   desc.skb = p
   desc.done = 0
   ring.tx_next_to_use = (ring.tx_next_to_use + 1) & (ring.count - 1)
@@ -390,6 +395,7 @@ export function igb_down(dev: net_device): void {
 
 /** What the hardware did not send is lost. */
 function igb_clean_tx_ring(ring: igb_ring): void {
+  igb_ptp_tx_forget(ring)
   while (ring.tx_next_to_clean != ring.tx_next_to_use) {
     const desc = tx_desc_at(ring, ring.tx_next_to_clean)
     kfree_skb_reason(changetype<sk_buff>(desc.skb), SKB_DROP_REASON_QUEUE_PURGE, FN_igb_clean_tx_irq)

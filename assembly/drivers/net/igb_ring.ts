@@ -83,6 +83,10 @@ export class igb_ring {
   rx_csum_err: u32
   rx_csum_good: u32
   alloc_failed: u32
+  /** Stamps of what is sent (igb_ptp.ts): on; the packet whose stamp is awaited; those that found one awaited. */
+  tx_hwtstamp: u32
+  ptp_tx_skb: usize
+  tx_hwtstamp_skipped: u32
 }
 
 export const IGB_RING_SIZE: usize = (offsetof<igb_ring>() + 15) & ~15

@@ -13,6 +13,7 @@ import { skb_is_gso } from '../../net/core/gso.ts'
 import { skb_headroom, skb_shinfo } from '../../net/core/skbuff.ts'
 import { skb_copy_and_csum_bits, skb_copy_bits } from '../../net/core/skbuff_data.ts'
 import { igb_headers_len, igb_ring_of } from './igb.ts'
+import { igb_ptp_tx_hwtstamp } from './igb_ptp.ts'
 import { FRAME_RECORD, igb_ring, tx_desc_at } from './igb_ring.ts'
 
 const FIN_PSH: u32 = 0x09
@@ -123,6 +124,7 @@ export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): 
       send_frame(skb, out + written + FRAME_RECORD)
       written += bytes
     }
+    igb_ptp_tx_hwtstamp(ring, skb)
     desc.done = 1
     ring.tx_hw_head = (ring.tx_hw_head + 1) & (ring.count - 1)
   }
@@ -136,7 +138,9 @@ export function igb_tx_discard(dev: net_device, queue: u32): u32 {
   const mask = ring.count - 1
   let sent: u32 = 0
   for (; ring.tx_hw_head != ring.tx_next_to_use; sent++) {
-    tx_desc_at(ring, ring.tx_hw_head).done = 1
+    const desc = tx_desc_at(ring, ring.tx_hw_head)
+    igb_ptp_tx_hwtstamp(ring, changetype<sk_buff>(desc.skb))
+    desc.done = 1
     ring.tx_hw_head = (ring.tx_hw_head + 1) & mask
   }
   ring.tx_hw_sent = 0

@@ -10,10 +10,12 @@ import {
   SKBTX_ANY_TSTAMP,
   SKBTX_COMPLETION_TSTAMP,
   SKBTX_HW_TSTAMP,
+  SKBTX_IN_PROGRESS,
   SKBTX_SCHED_TSTAMP,
   SKBTX_SW_TSTAMP,
   SKB_BORN_SENT,
   SKB_CB,
+  SKB_HW_STAMP,
   SKB_TX_STAMP,
   sk_buff,
 } from '../../include/skbuff.ts'
@@ -29,6 +31,7 @@ import {
   SOCKCM_FLAG_TS_OPT_ID,
   SOF_TIMESTAMPING_OPT_ID,
   SOF_TIMESTAMPING_OPT_TSONLY,
+  SOF_TIMESTAMPING_OPT_TX_SWHW,
   SOF_TIMESTAMPING_TX_COMPLETION,
   SOF_TIMESTAMPING_TX_HARDWARE,
   SOF_TIMESTAMPING_TX_SCHED,
@@ -84,10 +87,12 @@ function __skb_complete_tx_timestamp(skb: sk_buff, sk: sock, stage: u32, key: u3
 }
 
 /** A packet of a socket has passed a stage (SCM_TSTAMP_*) now: its sender gets a copy, or with OPT_TSONLY the stamp alone. */
-function __skb_tstamp_tx(orig: sk_buff, stage: u32): void {
+function __skb_tstamp_tx(orig: sk_buff, stage: u32, hardware: bool): void {
   walk(FN___skb_tstamp_tx, changetype<usize>(orig))
   if (orig.sk == 0) return
   const sk = changetype<sock>(orig.sk)
+  const both = (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_TX_SWHW) != 0
+  if (!hardware && !both && skb_shinfo(orig).tx_flags & (<u8>SKBTX_IN_PROGRESS)) return
   const tsonly = sk.sk_tsflags & SOF_TIMESTAMPING_OPT_TSONLY
   const skb = tsonly ? alloc_skb(0, 0, sk.net, SKB_BORN_SENT) : skb_clone(orig)
   if (changetype<usize>(skb) == 0) return
@@ -97,17 +102,24 @@ function __skb_tstamp_tx(orig: sk_buff, stage: u32): void {
   }
   if (tsonly) skb_reset_network_header(skb)
   skb.tstamp = boot.now
+  if (hardware) skb.skb_flags |= SKB_HW_STAMP
   __skb_complete_tx_timestamp(skb, sk, stage, skb_shinfo(orig).tskey)
 }
 
 /** A packet with SKB_TX_STAMP comes to the queue of its device. */
 export function skb_tstamp_sched(skb: sk_buff): void {
-  if (skb_shinfo(skb).tx_flags & (<u8>SKBTX_SCHED_TSTAMP)) __skb_tstamp_tx(skb, SCM_TSTAMP_SCHED)
+  if (skb_shinfo(skb).tx_flags & (<u8>SKBTX_SCHED_TSTAMP)) __skb_tstamp_tx(skb, SCM_TSTAMP_SCHED, false)
 }
 
 /** A driver hands a packet to its hardware: called once it is sure to take it (skb_tx_timestamp). */
 export function skb_tx_timestamp(skb: sk_buff): void {
   if (!(skb.skb_flags & SKB_TX_STAMP) || !(skb_shinfo(skb).tx_flags & (<u8>SKBTX_SW_TSTAMP))) return
   walk(FN_skb_tstamp_tx, changetype<usize>(skb))
-  __skb_tstamp_tx(skb, SCM_TSTAMP_SND)
+  __skb_tstamp_tx(skb, SCM_TSTAMP_SND, false)
+}
+
+/** The hardware has sent the packet now, by its clock. */
+export function skb_tstamp_hw(skb: sk_buff): void {
+  walk(FN_skb_tstamp_tx, changetype<usize>(skb))
+  __skb_tstamp_tx(skb, SCM_TSTAMP_SND, true)
 }

@@ -3,7 +3,7 @@
 
 import { boot } from '../../lib/boot.ts'
 import { sockcm_cookie } from '../../include/ipcm.ts'
-import { SKB_CB, SKB_ENDED_DELIVERED, sk_buff } from '../../include/skbuff.ts'
+import { SKB_CB, SKB_ENDED_DELIVERED, SKB_HW_STAMP, sk_buff } from '../../include/skbuff.ts'
 import {
   DROPCOUNT_CB,
   SOCK_RCVMARK,
@@ -31,7 +31,9 @@ import {
   SOCKCM_FLAG_TS_OPT_ID,
   SOF_TIMESTAMPING_OPT_ID,
   SOF_TIMESTAMPING_OPT_RX_FILTER,
+  SOF_TIMESTAMPING_RAW_HARDWARE,
   SOF_TIMESTAMPING_RX_SOFTWARE,
+  SOF_TIMESTAMPING_SOFTWARE,
   SOF_TIMESTAMPING_TX_RECORD_MASK,
   SOL_SOCKET,
   SO_MARK,
@@ -66,6 +68,7 @@ export const SOCK_CMSG_FLAGS: u32 = SOCK_STAMP_FLAGS | SOCK_RXQ_OVFL | SOCK_RCVM
 /** struct scm_timestamping */
 const STAMPS: usize = memory.data(48, 16)
 const STAMPS_SIZE: u32 = 48
+const HARDWARE_STAMP: u32 = 32
 /** struct sock_extended_err */
 const EE_SIZE: u32 = 16
 
@@ -111,15 +114,18 @@ export function sock_cmsg_send(sk: sock, msg: msghdr, sockc: sockcm_cookie): i32
   return 0
 }
 
-/** SCM_TIMESTAMPING: three stamps, of which the hardware's two are never there. */
+/** SCM_TIMESTAMPING: three stamps, of software, of nobody, and of a device's clock, which only what was sent has. */
 function put_timestamping(msg: msghdr, sk: sock, skb: sk_buff): void {
   const flags = sk.sk_tsflags
   const received = skb.pkt_type != <u8>PACKET_OUTGOING // else it is of an error queue
   const filtered = !(flags & SOF_TIMESTAMPING_RX_SOFTWARE) && flags & SOF_TIMESTAMPING_OPT_RX_FILTER
-  if (skb.tstamp == 0 || (received && filtered)) return
+  const hardware = (skb.skb_flags & SKB_HW_STAMP) != 0
+  const wanted = flags & (hardware ? SOF_TIMESTAMPING_RAW_HARDWARE : SOF_TIMESTAMPING_SOFTWARE)
+  if (skb.tstamp == 0 || !wanted || (received && filtered)) return
   memory.fill(STAMPS, 0, STAMPS_SIZE)
-  store<u64>(STAMPS, skb.tstamp / 1000000000)
-  store<u64>(STAMPS, skb.tstamp % 1000000000, 8)
+  const at: usize = STAMPS + (hardware ? <usize>HARDWARE_STAMP : 0)
+  store<u64>(at, skb.tstamp / 1000000000)
+  store<u64>(at, skb.tstamp % 1000000000, 8)
   const name = sk.sk_flags & SOCK_TSTAMP_NEW ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD
   put_cmsg(msg, SOL_SOCKET, name, STAMPS_SIZE, STAMPS)
 }
@@ -136,7 +142,7 @@ export function sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
       put_cmsg_time(msg, SOL_SOCKET, modern ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, skb.tstamp, 1000)
     }
   }
-  if (flags & SOCK_TIMESTAMPING) put_timestamping(msg, sk, skb)
+  if (flags & SOCK_TIMESTAMPING || skb.skb_flags & SKB_HW_STAMP) put_timestamping(msg, sk, skb)
 }
 
 /** What the SOL_SOCKET options ask for. */
@@ -159,7 +165,7 @@ export function sock_recv_errqueue(sk: sock, msg: msghdr, level: u32, type: u32)
   const copied = min(skb.len, msg.iov_len)
   if (copied < skb.len) msg.msg_flags |= MSG_TRUNC
   skb_copy_datagram_iter(skb, 0, msg.iov_base, copied)
-  if (sk.sk_flags & SOCK_STAMP_FLAGS) sock_recv_timestamp(msg, sk, skb)
+  sock_recv_timestamp(msg, sk, skb)
   put_cmsg(msg, level, type, EE_SIZE, changetype<usize>(SKB_EXT_ERR(skb)))
   msg.msg_flags |= MSG_ERRQUEUE
   consume_skb(skb, SKB_ENDED_DELIVERED)

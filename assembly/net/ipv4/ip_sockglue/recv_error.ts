@@ -12,7 +12,7 @@ import { skb_copy_datagram_iter } from '../../core/datagram.ts'
 import { put_cmsg } from '../../core/scm.ts'
 import { consume_skb, skb_network_header } from '../../core/skbuff.ts'
 import { SKB_EXT_ERR, sock_dequeue_err_skb } from '../../core/sock.ts'
-import { SOCK_STAMP_FLAGS, sock_recv_timestamp } from '../../core/sock_cmsg.ts'
+import { sock_recv_timestamp } from '../../core/sock_cmsg.ts'
 import { INET_CMSG_FLAGS, ip_cmsg_recv } from './cmsg_recv.ts'
 
 /** struct sock_extended_err and the offender's sockaddr_in. */
@@ -67,7 +67,7 @@ export function ip_recv_error(sk: sock, msg: msghdr): i32 {
     copied = msg.iov_len
   }
   skb_copy_datagram_iter(skb, 0, msg.iov_base, copied)
-  if (sk.sk_flags & SOCK_STAMP_FLAGS) sock_recv_timestamp(msg, sk, skb)
+  sock_recv_timestamp(msg, sk, skb)
 
   const serr = SKB_EXT_ERR(skb)
   const origin = <u32>serr.ee_origin
