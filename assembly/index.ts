@@ -201,7 +201,8 @@ import {
   tun_write,
 } from './border/drivers.ts'
 import {
-  dev_tx_queue_at,
+  dev_tx_queue_dump,
+  dev_tx_queue_limits,
   qdisc_set_default,
   tc_del_qdisc,
   tc_dump_qdisc,
@@ -460,7 +461,8 @@ export {
   tun_set_offload,
   tun_write,
   // border/qdisc
-  dev_tx_queue_at,
+  dev_tx_queue_dump,
+  dev_tx_queue_limits,
   qdisc_set_default,
   tc_del_qdisc,
   tc_dump_qdisc,

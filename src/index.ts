@@ -17,7 +17,7 @@ export type {
   TunOptions,
 } from './host/namespace.ts'
 export { Device, Nic, Tap, Tun } from './host/devices.ts'
-export type { FrameBatch, FrameColumns, Frames, SentFrames, TapOffload, Written } from './host/devices.ts'
+export type { FrameBatch, FrameColumns, Frames, SentFrames, TapOffload, TxQueue, Written } from './host/devices.ts'
 export { encodeBatch } from './drivers/net/frames.ts'
 export { Trace } from './host/trace.ts'
 export type { TraceOptions } from './host/trace.ts'

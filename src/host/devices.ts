@@ -1,18 +1,20 @@
 // Handles of devices: a TAP, whose frames a program writes and reads, and a NIC, which has rings, an interrupt and a cable.
 
 import { type FrameBatch, type Frames, type SentFrames, decodeFrames, encodeBatch } from '../drivers/net/frames.ts'
-import { type NicAt, receive, receiveLoaded, receiveRecords } from '../drivers/net/nic.ts'
+import { type NicAt, receive, receiveLoaded, receiveRecords, setStall } from '../drivers/net/nic.ts'
 import { type TapOffload, type Written, offloadFlags, readTap, setOffload, writeTap } from '../drivers/net/tap.ts'
-import { takeSent } from '../drivers/net/wire.ts'
+import { deliver, takeSent, wireRate } from '../drivers/net/wire.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
 import { deviceFeatures } from '../net/ethtool.ts'
 import { type LinkInfo, deviceById, linkInfo } from '../net/dev.ts'
 import { setCarrier } from '../net/carrier.ts'
+import { type TxQueue, limitTxQueue, readTxQueues } from '../net/tx_queues.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { systemError } from '../wasm/errors.ts'
 
 export type { FrameBatch, Frames, FrameColumns, SentFrames } from '../drivers/net/frames.ts'
+export type { TxQueue } from '../net/tx_queues.ts'
 export type { TapOffload, Written } from '../drivers/net/tap.ts'
 
 /** A device of a host. The handle stays its own when it is renamed or moved; ENODEV once it was taken out. */
@@ -71,6 +73,18 @@ export class Device {
   /** What of its features is on, and which cannot be switched, by ethtool's names (ethtool -k). */
   features(): Record<string, { on: boolean; fixed: boolean }> {
     return deviceFeatures(this.#machine, this.state)
+  }
+
+  /** Its transmit queues, as /sys/class/net/DEV/queues shows them. */
+  queues(): TxQueue[] {
+    return readTxQueues(this.#machine, this.state)
+  }
+
+  /** Bounds of a queue's byte queue limits, in bytes. ENOENT, EINVAL. */
+  limitQueue(index: number, bounds: { limit_min?: number; limit_max?: number }): void {
+    const { byte_queue_limits: now } = this.queues()[index] ?? { byte_queue_limits: { limit_min: 0, limit_max: 0 } }
+    const { limit_min = now.limit_min, limit_max = now.limit_max } = bounds
+    limitTxQueue(this.#machine, this.state, index, limit_min, limit_max)
   }
 
   /** Changes it, as `ip link set`. */
@@ -204,6 +218,15 @@ export class Nic extends Device {
       (sum, queue) => sum + queue.reduce((frames, { bytes, at }) => frames + decodeFrames([bytes.slice(at)]).count, 0),
       0,
     )
+  }
+
+  /** While true it takes nothing from its transmit rings, as hardware that hangs: the watchdog resets them every 5 s. */
+  set stall(on: boolean) {
+    setStall(this.#at, on, wireRate, deliver)
+  }
+
+  get stall(): boolean {
+    return this.#at.nic.stall
   }
 
   /** Smallest distance of two interrupts of a queue in ns (ethtool -C rx-usecs), 0: each arrival raises one. */

@@ -15,6 +15,7 @@ import {
 import type { Ptr } from '../wasm/abi.ts'
 import { invalid, systemError } from '../wasm/errors.ts'
 import { RESERVED_PORTS, readPorts, writePorts } from './reserved_ports.ts'
+import { KINDS } from './sched/kinds.ts'
 import * as defaults from './sysctl_defaults.ts'
 import {
   flushingSwitches,
@@ -296,6 +297,11 @@ function keep(machine: Machine, namespace: NamespaceState, name: string, text: s
   if (name === 'net.ipv4.tcp_congestion_control') {
     const known = readSysctl(machine, namespace, 'net.ipv4.tcp_available_congestion_control').split(' ')
     if (!known.includes(text.trim())) throw systemError('ENOENT', 'sysctl', `${name}: one of ${known.join(', ')}`)
+  }
+  if (name === 'net.core.default_qdisc') {
+    const kind = KINDS[text.trim()]
+    if (!kind) throw systemError('ENOENT', 'sysctl', `${name}: one of ${Object.keys(KINDS).join(', ')}`)
+    machine.core.exports.qdisc_set_default(kind.id)
   }
   const numbers = first.split('\t')
   if (first !== '' && numbers.every((number) => INTEGER.test(number))) {

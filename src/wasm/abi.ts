@@ -96,8 +96,9 @@ export interface CoreExports {
   tc_dump_qdisc(dev: Ptr, out: Ptr, max: number, invisible: number): number
   tc_dump_tclass(dev: Ptr, handle: number, out: Ptr, max: number): number
   qdisc_set_default(kind: number): void
-  /** struct netdev_queue of a transmit queue. */
-  dev_tx_queue_at(dev: Ptr, index: number): Ptr
+  /** A transmit queue: seven u32 words at out; -ENOENT. */
+  dev_tx_queue_dump(dev: Ptr, index: number, out: Ptr): number
+  dev_tx_queue_limits(dev: Ptr, index: number, least: number, most: number): number
   inet_rtm_newaddr(
     net: Ptr,
     dev: Ptr,

@@ -413,7 +413,8 @@ function igb_tx_timeout(p: usize, _queue: u32): void {
   const dev = changetype<net_device>(p)
   for (let q: u32 = 0; q < igb_queues(dev); q++) {
     igb_clean_tx_ring(igb_ring_of(dev, q))
-    netif_tx_wake_queue(netdev_get_tx_queue(dev, q))
+    netif_tx_start_queue(netdev_get_tx_queue(dev, q))
+    netif_schedule_queue(netdev_get_tx_queue(dev, q))
   }
 }
 

@@ -1,7 +1,9 @@
 // What can be read of qdiscs and classes: RTM_GETQDISC and RTM_GETTCLASS. Mirrors tc_dump_qdisc and tc_fill_qdisc of
 // net/sched/sch_api.c. Records: uapi/pkt_sched.ts (DUMP_*).
 
-import { netdev_get_tx_queue } from '../../../include/netdev_queue.ts'
+import { DQL_MAX_LIMIT } from '../../../lib/dynamic_queue_limits.ts'
+import { boot } from '../../../lib/boot.ts'
+import { netdev_get_tx_queue, netdev_queue_dql } from '../../../include/netdev_queue.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import { Qdisc, TCQ_F_BUILTIN, TCQ_F_INVISIBLE, qdisc_ops } from '../../../include/sch_generic.ts'
 import { ENOENT } from '../../../uapi/errno.ts'
@@ -96,7 +98,29 @@ export function tc_dump_tclass(dev: net_device, handle: u32, out: usize, max: u3
   return <i32>count
 }
 
-/** Address of a transmit queue (netdev_queue): its counters are read in place. */
-export function dev_tx_queue_at(dev: net_device, index: u32): usize {
-  return changetype<usize>(netdev_get_tx_queue(dev, index))
+/**
+ * A transmit queue as /sys/class/net/DEV/queues/tx-N shows it, u32 words at out: QUEUE_STATE_*, tx_timeout, and of
+ * byte_queue_limits limit, limit_min, limit_max, hold_time (ms), inflight. 0 or -ENOENT.
+ */
+export function dev_tx_queue_dump(dev: net_device, index: u32, out: usize): i32 {
+  if (index >= dev.num_tx_queues) return -ENOENT
+  const txq = netdev_get_tx_queue(dev, index)
+  const q = netdev_queue_dql(txq)
+  put(out, 0, txq.state)
+  put(out, 1, txq.trans_timeout)
+  put(out, 2, q.limit)
+  put(out, 3, q.min_limit)
+  put(out, 4, q.max_limit)
+  put(out, 5, (q.slack_hold_time * 1000) / boot.hz)
+  put(out, 6, q.num_queued - q.num_completed)
+  return 0
+}
+
+/** Bounds of byte_queue_limits, as they may be written there. */
+export function dev_tx_queue_limits(dev: net_device, index: u32, least: u32, most: u32): i32 {
+  if (index >= dev.num_tx_queues) return -ENOENT
+  const q = netdev_queue_dql(netdev_get_tx_queue(dev, index))
+  q.min_limit = min(least, DQL_MAX_LIMIT)
+  q.max_limit = min(most, DQL_MAX_LIMIT)
+  return 0
 }
