@@ -10,6 +10,9 @@ export class page {
   size: u32
   /** The next block of a program (user_pages.ts). */
   next: usize
+  /** Sums of the data, one for every sum_size bytes, lie before them: so many (train_pages.ts); 0: none. */
+  sum_size: u16
+  sums: u16
 }
 
 export const PAGE_HEADER: usize = 16
@@ -20,6 +23,7 @@ export function page_alloc(size: u32): usize {
   if (p == 0) return 0
   changetype<page>(p).refcnt = 1
   changetype<page>(p).size = size
+  changetype<page>(p).sum_size = 0
   return p
 }
 

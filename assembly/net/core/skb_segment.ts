@@ -19,7 +19,7 @@ import {
 } from '../../include/skbuff.ts'
 import { kfree, kmalloc } from '../../lib/arena.ts'
 import { ERR_PTR } from '../../lib/err.ts'
-import { copy_bytes, csum_block_add, csum_partial } from '../../lib/checksum.ts'
+import { copy_bytes, csum_block_add } from '../../lib/checksum.ts'
 import { kmem_cache_alloc } from '../../lib/slab.ts'
 import { TRACE_KIND_BORN, trace_packet, walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../uapi/dropreason.ts'
@@ -41,6 +41,7 @@ import {
   skb_shinfo_frag,
 } from './skbuff.ts'
 import { skb_copy_and_csum_bits, skb_copy_bits } from './skbuff_data.ts'
+import { train_page_sum } from './train_pages.ts'
 import { sock_wfree } from './sock_wmem.ts'
 
 /** How one packet is cut. Nothing that runs meanwhile cuts another. */
@@ -107,7 +108,7 @@ function share_pages(run: segment_run, skb: sk_buff, n: u32): u32 {
     to.size = part
     page_get(from.page)
     shinfo.nr_frags += 1
-    if (!run.csum) sum = csum_block_add(sum, csum_partial(to.page + to.offset, part, 0), done)
+    if (!run.csum) sum = csum_block_add(sum, train_page_sum(to.page, to.offset, part), done)
     done += part
     run.frag_offset += part
     if (run.frag_offset == from.size) {

@@ -17,6 +17,7 @@ import {
   SKB_BORN_SENT,
   sk_buff,
   sk_buff_head,
+  skb_frag,
   ubuf_of,
 } from '../../../include/skbuff.ts'
 import { SOCK_ZEROCOPY, sock } from '../../../include/sock.ts'
@@ -59,6 +60,7 @@ import {
 } from '../../core/skbuff.ts'
 import { pskb_trim, skb_copy_and_csum_bits } from '../../core/skbuff_data.ts'
 import { send_waits, skb_set_owner_w, sock_alloc_send_skb } from '../../core/sock_wmem.ts'
+import { train_page_alloc, train_page_data, train_page_fill } from '../../core/train_pages.ts'
 import { user_pages_find } from '../../core/user_pages.ts'
 import { ip_local_error } from '../ip_sockglue/errors.ts'
 import { ipv4_mtu } from '../route/metrics.ts'
@@ -109,6 +111,8 @@ class append_run {
   sg: u32
   /** A train of segments may come of it: all data lie on pages, and are not summed before it is known. */
   gso: u32
+  /** It will be summed in software: what comes from a program is, as it is copied. */
+  sums: u32
   cork: usize
   /** The block of a program whose bytes lie on its frames as they are, 0: they are copied; and whether it is told (MSG_ZEROCOPY). */
   page: usize
@@ -213,6 +217,23 @@ function new_frame(run: append_run, prev: usize): i32 {
   return 0
 }
 
+/** An empty page for n bytes or more, as many as it takes: frag tells where they go. Bytes that it takes, 0: out of memory. */
+function new_page(run: append_run, frag: skb_frag, n: u32): u32 {
+  frag.size = 0
+  if (run.sums) {
+    const summed = train_page_alloc(run.gso, n)
+    if (summed) {
+      frag.page = summed
+      frag.offset = train_page_data(summed)
+      return <u32>PAGE_HEADER + changetype<page>(summed).size - frag.offset
+    }
+  }
+  const room = min(max(n, APPEND_PAGE), APPEND_PAGE_MAX)
+  frag.page = page_alloc(room)
+  frag.offset = <u32>PAGE_HEADER
+  return frag.page ? room : 0
+}
+
 /** Appends at most n bytes on a page of the frame. 0 or -errno. */
 function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
   const shinfo = skb_shinfo(skb)
@@ -222,15 +243,18 @@ function extend_on_page(run: append_run, skb: sk_buff, n: u32): i32 {
   if (room == 0) {
     if (count == MAX_SKB_FRAGS) return -EMSGSIZE
     frag = skb_shinfo_frag(skb, count)
-    room = min(max(n, APPEND_PAGE), APPEND_PAGE_MAX)
-    frag.page = page_alloc(room)
-    if (frag.page == 0) return -ENOMEM
-    frag.offset = <u32>PAGE_HEADER
-    frag.size = 0
+    room = new_page(run, frag, n)
+    if (room == 0) return -ENOMEM
     shinfo.nr_frags = <u8>(count + 1)
   }
   const copy = min(n, room)
-  getfrag(run, skb, frag.page + frag.offset + frag.size, copy, skb.len)
+  const filled = frag.offset + frag.size
+  if (run.sums && changetype<page>(frag.page).sum_size) {
+    walk(FN_ip_generic_getfrag, changetype<usize>(skb))
+    train_page_fill(frag.page, filled - train_page_data(frag.page), run.from + run.offset, copy)
+  } else {
+    getfrag(run, skb, frag.page + filled, copy, skb.len)
+  }
   frag.size += copy
   skb.len += copy
   skb.data_len += copy
@@ -364,6 +388,7 @@ export function __ip_append_data(
   run.maxfraglen = ((mtu - header) & ~7) + header
   run.sg = features & NETIF_F_SG
   run.gso = cork.gso_size
+  run.sums = u32(kind == APPEND_FROM_USER && run.gso != 0 && !(features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)))
   run.cork = changetype<usize>(cork)
   const whole = transhdrlen && length + header <= mtu && (!(flags & MSG_MORE) || cork.gso_size)
   run.csummode = whole && features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM) ? CHECKSUM_PARTIAL : CHECKSUM_NONE
