@@ -35,7 +35,7 @@ export function net_start(net: net): usize {
   return p
 }
 
-/** Sets the flags of mask: IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP. 0. */
+/** Sets the flags of mask: IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP. 0, or -errno of a driver that cannot go up. */
 export function dev_change_flags(dev: net_device, flags: u32, mask: u32): i32 {
   const changed = (dev.flags ^ flags) & mask
   // Packet sockets may want the same mode: what the administrator wants counts as one more user.
@@ -48,8 +48,8 @@ export function dev_change_flags(dev: net_device, flags: u32, mask: u32): i32 {
     notify(dev, NETDEV_CHANGE, IFF_NOARP)
   }
   if (changed & IFF_UP) {
-    if (flags & IFF_UP) dev_up(dev)
-    else dev_down(dev)
+    if (flags & IFF_UP) return dev_up(dev)
+    dev_down(dev)
   }
   return 0
 }

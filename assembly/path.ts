@@ -10,6 +10,7 @@ import { ip_is_fragment, iphdr } from './include/ip.ts'
 import { mib_inc, net } from './include/net_namespace.ts'
 import {
   NAPI_KIND_BACKLOG,
+  NAPI_KIND_CELL,
   NAPI_KIND_IGB,
   PTYPE_ARP,
   PTYPE_FUNC,
@@ -35,6 +36,7 @@ import {
   FN___netif_receive_skb_one_core,
   FN_dev_gro_receive,
   FN_dst_discard,
+  FN_gro_cell_poll,
   FN_igb_clean_rx_irq,
   FN_igb_poll,
   FN_ip_list_rcv,
@@ -58,7 +60,7 @@ import {
 } from './uapi/functions.ts'
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
-import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
+import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from './uapi/socket.ts'
 import { napi_complete, napi_schedule } from './net/core/dev.ts'
 import {
   __netif_receive_skb_core,
@@ -85,6 +87,7 @@ import { ip_forward } from './net/ipv4/ip_forward.ts'
 import { ip_no_protocol, ip_rcv_core, ip_rcv_finish_core } from './net/ipv4/ip_input.ts'
 import { raw_local_deliver } from './net/ipv4/raw/rcv.ts'
 import { ip_error } from './net/ipv4/route/error.ts'
+import { tunnel4_rcv, tunnel4_registered } from './net/ipv4/tunnel4.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
@@ -169,6 +172,9 @@ function ip_local_deliver_finish(skb: sk_buff, owner: net): void {
   } else if (protocol == IPPROTO_UDPLITE) {
     mib_inc(owner, IPSTATS_MIB_INDELIVERS)
     udplite_rcv(skb)
+  } else if (protocol == IPPROTO_IPIP && tunnel4_registered()) {
+    mib_inc(owner, IPSTATS_MIB_INDELIVERS)
+    tunnel4_rcv(skb)
   } else {
     ip_no_protocol(skb, owner, raw)
   }
@@ -417,6 +423,26 @@ function napi_done(napi: napi_struct, held: sk_buff): void {
   napi_complete(napi)
 }
 
+/** One poll of a tunnel's cell: what came out of its packets. */
+function gro_cell_poll(napi: napi_struct, budget: u32, until: u64): u32 {
+  walk(FN_gro_cell_poll, 0)
+  const queue = changetype<sk_buff_head>(napi.priv)
+  let work: u32 = 0
+  let held = NO_SKB
+  while (work < budget) {
+    if (boot.now >= until) break
+    const skb = __skb_dequeue(queue)
+    if (changetype<usize>(skb) == 0) {
+      napi_done(napi, held)
+      return work
+    }
+    work++
+    held = napi_gro_receive(held, skb)
+  }
+  gro_normal_list(held)
+  return work
+}
+
 /** One poll of a CPU's backlog: what netif_rx put there. */
 function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN_process_backlog, 0)
@@ -461,6 +487,7 @@ export function __napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   let work: u32
   if (napi.kind == NAPI_KIND_IGB) work = igb_poll(napi, budget, until)
   else if (napi.kind == NAPI_KIND_BACKLOG) work = process_backlog(napi, budget, until)
+  else if (napi.kind == NAPI_KIND_CELL) work = gro_cell_poll(napi, budget, until)
   else work = tun_napi_poll(napi, budget, until)
   const list = changetype<tapped_list>(TAPPED)
   if (list.count) tapped_end(list)

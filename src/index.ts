@@ -8,6 +8,7 @@ export type { HostOptions, HostSpec, HostWith, NicSpec } from './host.ts'
 export { Namespace } from './host/namespace.ts'
 export type {
   AddressCommands,
+  FdbCommands,
   LinkCommands,
   NeighbourCommands,
   NicOptions,
@@ -46,7 +47,8 @@ export type { MsgFlag, Received, SocketName } from './socket/syscalls.ts'
 export type { DeviceStats, LinkInfo } from './net/dev.ts'
 export type { AddressSpec } from './net/rtnetlink/addr.ts'
 export type { LinkChange, NetnsLike } from './net/rtnetlink/link.ts'
-export type { DummyLink, NewLink, VethLink } from './net/rtnetlink/newlink.ts'
+export type { FdbInfo, FdbSpec } from './net/rtnetlink/fdb.ts'
+export type { DummyLink, IpipLink, NewLink, VethLink, VxlanLink } from './net/rtnetlink/newlink.ts'
 export type { NeighbourInfo, NeighbourSpec } from './net/rtnetlink/neigh.ts'
 export type { NexthopSpec, RouteSpec, RouteVerb } from './net/rtnetlink/route.ts'
 export type { ClassInfo, QdiscInfo, QdiscName, QdiscSpec } from './net/rtnetlink/qdisc.ts'

@@ -5,14 +5,17 @@
 
 import { igb_free } from '../drivers/net/igb.ts'
 import { tun_free } from '../drivers/net/tun.ts'
+import { vxlan_uninit } from '../drivers/net/vxlan/dev.ts'
 import { veth_part } from '../drivers/net/veth.ts'
 import { rtable } from '../include/dst.ts'
 import { net } from '../include/net_namespace.ts'
 import {
   DEV_KIND_BLACKHOLE,
   DEV_KIND_IGB,
+  DEV_KIND_IPIP,
   DEV_KIND_TUN,
   DEV_KIND_VETH,
+  DEV_KIND_VXLAN,
   DEV_NAME,
   NETDEV_CHANGENAME,
   NETDEV_REGISTER,
@@ -40,6 +43,7 @@ import {
   list_netdevice,
   unlist_netdevice,
 } from '../net/core/dev.ts'
+import { ipip_uninit } from '../net/ipv4/ipip.ts'
 import { dev_shutdown } from '../net/sched/dev_activate.ts'
 import { dev_addr_flush } from '../net/core/dev_addr_lists.ts'
 import { kfree_skb_reason } from '../net/core/skbuff.ts'
@@ -118,6 +122,8 @@ export function unregister_netdevice(dev: net_device): void {
   if (dev.kind == DEV_KIND_VETH) veth_part(dev)
   else if (dev.kind == DEV_KIND_IGB) igb_free(dev)
   else if (dev.kind == DEV_KIND_TUN) tun_free(dev)
+  else if (dev.kind == DEV_KIND_IPIP) ipip_uninit(dev)
+  else if (dev.kind == DEV_KIND_VXLAN) vxlan_uninit(dev)
 }
 
 /** The memory of a device that was taken out: nothing names it any more. */

@@ -77,6 +77,10 @@ export class net {
   ra_chain: usize
   /** Packet sockets (sock), linked by their packet_sock. */
   packet_sklist: usize
+  /** IP tunnels whose outer packets are of this namespace (include/ip_tunnel.ts). */
+  ip_tunnels: usize
+  /** VXLAN's devices of the same kind (include/vxlan.ts). */
+  vxlan_list: usize
   /** Ports that are never chosen: a bit for each, 0 until some are named. */
   local_reserved_ports: usize
 }

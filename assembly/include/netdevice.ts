@@ -241,7 +241,8 @@ export const NAPI_STATE_DISABLE: u32 = 4
 export const NAPI_KIND_IGB: u32 = 0
 export const NAPI_KIND_TUN: u32 = 1
 export const NAPI_KIND_BACKLOG: u32 = 2
-export const NAPI_KIND_VETH: u32 = 3
+/** A tunnel's cell: what it took out of its packets. */
+export const NAPI_KIND_CELL: u32 = 3
 
 @unmanaged
 @final

@@ -212,7 +212,7 @@ export class sock {
   cork_saddr: u32
   cork_daddr: u32
   cork_dport: u32
-  /** UDP: UDP_ENCAP_*, 0: plain; and whether ESP is looked for (encap_rcv). */
+  /** UDP: UDP_ENCAP_*, 0: plain; and who takes its datagrams (encap_rcv): 0 nobody, 1 ESP, else a tunnel's vxlan_sock. */
   encap_type: u32
   encap_rcv: u32
 }

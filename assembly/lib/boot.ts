@@ -48,6 +48,9 @@ export const SLOT_DO_SOFTIRQ: u32 = 22
 export const SLOT_INET_GSO_SEGMENT: u32 = 28
 /** msg_zerocopy_complete(uarg: usize, success: u32): the packet of a notification has ended. */
 export const SLOT_ZCOPY_COMPLETE: u32 = 29
+export const SLOT_ERR_IPIP: u32 = 24
+/** vxlan_rcv(skb: usize, vs: usize): takes over the skb, data at the UDP header. */
+export const SLOT_ENCAP_RCV: u32 = 25
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */
@@ -155,6 +158,10 @@ export class boot_block {
   user_pages: usize
   /** The destructor of what sockets send: its place in the table (net/core/sock_wmem.ts). */
   sock_wfree: u32
+  /** IP tunnels that there ever were: not 0, and IPPROTO_IPIP is known. */
+  tunnel4: u32
+  /** VXLAN's sockets (drivers/net/vxlan). */
+  vxlan_socks: usize
   /** Odd while a batch of datagrams is sent; a number of its own for each. */
   burst: u32
 }

@@ -1741,5 +1741,14 @@ export const FN_xfrm4_udp_encap_rcv: u32 = 1697
 // Virtual devices
 export const FN_dummy_xmit: u32 = 1698
 
+// Tunnels
+export const FN_encap_bypass_if_local: u32 = 1699
+export const FN_vxlan_encap_bypass: u32 = 1700
+export const FN_vxlan_open: u32 = 1701
+export const FN_vxlan_stop: u32 = 1702
+export const FN_vxlan_cleanup: u32 = 1703
+export const FN_udp_tunnel_dst_lookup: u32 = 1704
+export const FN_setup_udp_tunnel_sock: u32 = 1705
+
 // The highest id.
-export const FN_MAX: u32 = 1698
+export const FN_MAX: u32 = 1705

@@ -17,6 +17,7 @@ import {
 } from '../net/dev.ts'
 import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
+import { type FdbInfo, type FdbSpec, delFdb, listFdb, setFdb } from '../net/rtnetlink/fdb.ts'
 import { type NewLink, addLink, delLink } from '../net/rtnetlink/newlink.ts'
 import {
   type NeighbourInfo,
@@ -138,6 +139,16 @@ export interface QdiscCommands {
   /** As `tc -s class show`: the classes of the qdisc with this handle. */
   classes(dev: string, handle: string): ClassInfo[]
 }
+/** `bridge fdb`, of vxlan devices. */
+export interface FdbCommands {
+  add(entry: FdbSpec): void
+  append(entry: FdbSpec): void
+  replace(entry: FdbSpec): void
+  /** With dst only that remote. */
+  del(entry: FdbSpec): void
+  list(dev: string): FdbInfo[]
+}
+
 /** Handles of devices that can do more than others. */
 const HANDLES: Partial<Record<DeviceKind, typeof Tap | typeof Tun | typeof Nic>> = { tap: Tap, tun: Tun, nic: Nic }
 
@@ -152,6 +163,7 @@ export class Namespace {
   readonly route: RouteCommands
   readonly rule: RuleCommands
   readonly neigh: NeighbourCommands
+  readonly fdb: FdbCommands
   readonly qdisc: QdiscCommands
 
   constructor(machine: Machine, namespace: NamespaceState) {
@@ -186,6 +198,13 @@ export class Namespace {
       add: (rule) => changeRule(machine, own(), 'add', rule),
       del: (rule) => changeRule(machine, own(), 'del', rule),
       list: () => listRules(machine, own()),
+    }
+    this.fdb = {
+      add: (entry) => setFdb(machine, own(), 'add', entry),
+      append: (entry) => setFdb(machine, own(), 'append', entry),
+      replace: (entry) => setFdb(machine, own(), 'replace', entry),
+      del: (entry) => delFdb(machine, own(), entry),
+      list: (dev) => listFdb(machine, own(), dev),
     }
     this.neigh = {
       add: (entry) => setNeighbour(machine, own(), 'add', entry),

@@ -87,6 +87,8 @@ export interface DeviceState {
   /** Only a tap: a virtio_net_hdr stands before each frame. */
   vnet?: boolean
   nic?: NicState
+  /** Only a vxlan: the device (id) that it is above of, and goes with. */
+  below?: number
 }
 
 /** The hardware side of a NIC. */

@@ -50,6 +50,7 @@ export interface LinkInfo {
   up: boolean
   carrier: boolean
   mtu: number
+  /** '' where links have no hardware addresses. */
   mac: string
   txQueueLen: number
   stats: DeviceStats
@@ -218,6 +219,9 @@ export function deviceStats(machine: Machine, device: DeviceState): DeviceStats 
   return Object.fromEntries(LINK_STATS.map((name, i) => [name, memory.readU64(at + 8 * i)])) as DeviceStats
 }
 
+/** Kinds whose links have no hardware addresses. */
+const WITHOUT_MAC: ReadonlySet<DeviceKind> = new Set(['tun', 'ipip'])
+
 /** What `ip link` shows. */
 export function linkInfo(machine: Machine, device: DeviceState): LinkInfo {
   const { memory, constants, offsets } = machine.core
@@ -233,7 +237,7 @@ export function linkInfo(machine: Machine, device: DeviceState): LinkInfo {
     up: (bits & 1) !== 0,
     carrier: (link & LINK_STATE_NOCARRIER) === 0,
     mtu: memory.readU32(device.ptr + mtu),
-    mac: formatMac(memory.slice(device.ptr + constants.DEV_ADDR, 6)),
+    mac: WITHOUT_MAC.has(device.kind) ? '' : formatMac(memory.slice(device.ptr + constants.DEV_ADDR, 6)),
     txQueueLen: memory.readU32(device.ptr + tx_queue_len),
     stats: deviceStats(machine, device),
   }

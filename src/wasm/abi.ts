@@ -60,6 +60,23 @@ export interface CoreExports {
   /** The other end, 0: it is gone. */
   veth_other(dev: Ptr): Ptr
   dummy_create(net: Ptr, name: Ptr): Ptr
+  /** A struct vxlan_config lies 32 bytes behind the name. */
+  vxlan_create(net: Ptr, name: Ptr): Ptr
+  fdb_add(
+    dev: Ptr,
+    mac: Ptr,
+    state: number,
+    flags: number,
+    ip: number,
+    port: number,
+    vni: number,
+    ifindex: number,
+  ): number
+  /** ip 0: the entry with all remotes. */
+  fdb_del(dev: Ptr, mac: Ptr, ip: number, port: number, vni: number, ifindex: number): number
+  fdb_dump(dev: Ptr, out: Ptr, max: number): number
+  /** A struct ip_tunnel_parm lies 32 bytes behind the name. */
+  ipip_create(net: Ptr, name: Ptr): Ptr
   dev_change_name(dev: Ptr, name: Ptr): number
   dev_change_net_namespace(dev: Ptr, net: Ptr): number
   /** Out of its namespace; its memory is given back by free_netdevice. */

@@ -8,7 +8,7 @@ import { IP_HEADER_MIN, iphdr } from '../../../include/ip.ts'
 import { mib_inc, net, sysctl } from '../../../include/net_namespace.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
-import { SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_TCP, SLOT_ERR_UDP, slot_get } from '../../../lib/boot.ts'
+import { SLOT_ERR_IPIP, SLOT_ERR_PING, SLOT_ERR_RAW, SLOT_ERR_TCP, SLOT_ERR_UDP, slot_get } from '../../../lib/boot.ts'
 import { ntohl, ntohs } from '../../../lib/byteorder.ts'
 import { walk } from '../../../trace/trace.ts'
 import {
@@ -30,7 +30,14 @@ import {
 } from '../../../uapi/icmp.ts'
 import { RTN_BROADCAST } from '../../../uapi/rtnetlink.ts'
 import { ICMP_MIB_INERRORS } from '../../../uapi/snmp.ts'
-import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../uapi/socket.ts'
+import {
+  IPPROTO_ICMP,
+  IPPROTO_IPIP,
+  IPPROTO_RAW,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+} from '../../../uapi/socket.ts'
 import { SYSCTL_ICMP_IGNORE_BOGUS_ERROR_RESPONSES, SYSCTL_IP_NO_PMTU_DISC } from '../../../uapi/sysctl.ts'
 import { skb_transport_header } from '../../core/skbuff.ts'
 import { pskb_may_pull } from '../../core/skbuff_data.ts'
@@ -92,6 +99,8 @@ function icmp_socket_deliver(skb: sk_buff, info: u32): void {
     // Without sockets of the protocol the error is about none.
     const slot: u32 = protocol == IPPROTO_UDP ? SLOT_ERR_UDP : SLOT_ERR_TCP
     if (!err_handler(slot, skb, info)) mib_inc(net_of(skb), ICMP_MIB_INERRORS)
+  } else if (protocol == IPPROTO_IPIP) {
+    err_handler(SLOT_ERR_IPIP, skb, info)
   } else if (protocol == IPPROTO_UDPLITE) {
     mib_inc(net_of(skb), ICMP_MIB_INERRORS)
   }

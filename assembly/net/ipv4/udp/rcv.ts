@@ -1,7 +1,7 @@
 // UDP input: from the network layer into a socket's queue. Mirrors the receive side of net/ipv4/udp.c.
 // Left out: UDP-Lite, tunnels. Read first: RFC 768, RFC 1122 4.1.
 
-import { SLOT_ICMP_SEND, slot_get } from '../../../lib/boot.ts'
+import { SLOT_ENCAP_RCV, SLOT_ICMP_SEND, slot_get } from '../../../lib/boot.ts'
 import { ntohs } from '../../../lib/byteorder.ts'
 import { csum_add, csum_fold, csum_partial, csum_sub, csum_tcpudp_nofold } from '../../../lib/checksum.ts'
 import { rtable } from '../../../include/dst.ts'
@@ -190,7 +190,10 @@ function udp_filter(sk: sock, skb: sk_buff): bool {
   return false
 }
 
-/** Does the datagram go on to a socket that takes ESP? What is that, or has a wrong checksum, is gone. */
+/** encap_rcv of a socket that looks for ESP; that of a tunnel is what the tunnel's driver wants to hear of it. */
+const ENCAP_ESP: u32 = 1
+
+/** Does the datagram go on to a socket that takes ESP, or a tunnel's packets? What is that, or has a wrong checksum, is gone. */
 function udp_encap(sk: sock, skb: sk_buff): bool {
   const owner = changetype<net>(sk.net)
   if (udp_lib_checksum_complete(skb)) {
@@ -198,6 +201,11 @@ function udp_encap(sk: sock, skb: sk_buff): bool {
     mib_inc(owner, UDP_MIB_CSUMERRORS)
     mib_inc(owner, UDP_MIB_INERRORS)
     kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM, FN_udp_queue_rcv_one_skb)
+    return false
+  }
+  if (sk.encap_rcv != ENCAP_ESP) {
+    mib_inc(owner, UDP_MIB_INDATAGRAMS)
+    call_indirect<void>(slot_get(SLOT_ENCAP_RCV), changetype<usize>(skb), <usize>sk.encap_rcv)
     return false
   }
   if (xfrm4_udp_encap_rcv(skb)) return true
