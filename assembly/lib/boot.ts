@@ -51,6 +51,8 @@ export const SLOT_ZCOPY_COMPLETE: u32 = 29
 export const SLOT_ERR_IPIP: u32 = 24
 /** vxlan_rcv(skb: usize, vs: usize): takes over the skb, data at the UDP header. */
 export const SLOT_ENCAP_RCV: u32 = 25
+/** vxlan_err_lookup(skb: usize, vs: usize): bool: is an ICMP error (data at the quoted header) about a packet of a tunnel? */
+export const SLOT_ENCAP_ERR_LOOKUP: u32 = 26
 export const SLOT_MAX: u32 = 32
 
 /** trace_flags: what goes into the trace ring. */

@@ -51,6 +51,44 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
       }
     },
   ],
+  vxlan: [
+    3,
+    (world) => {
+      const at = space(world)
+      const { random } = world
+      const name = `x${world.next++}`
+      const dev = random.pick(at.devices()).name
+      const remote = random.pick([address(random), address(random), '239.1.1.9'])
+      at.link.add({ kind: 'vxlan', name, id: random.below(4), remote, ...(random.below(2) === 0 && { dev }) })
+      at.addr.add(name, `${address(random)}/24`)
+      at.link(name, { up: true })
+    },
+  ],
+  ipip: [
+    3,
+    (world) => {
+      const at = space(world)
+      const { random } = world
+      const name = `i${world.next++}`
+      at.link.add({ kind: 'ipip', name, ...(random.below(4) !== 0 && { remote: address(random) }) })
+      at.addr.add(name, `${address(random)}/24`)
+      at.link(name, { up: true })
+    },
+  ],
+  fdb: [
+    2,
+    (world) => {
+      const { at, dev } = device(world)
+      const { random } = world
+      const entry = {
+        dev: dev.name,
+        mac: random.pick(['00:00:00:00:00:00', '02:00:00:00:00:77']),
+        dst: address(random),
+      }
+      at.fdb[random.pick(['add', 'append', 'replace', 'del'] as const)](entry)
+    },
+  ],
+  train: [1, (world) => void socket(world).setsockopt('UDP_SEGMENT', world.random.pick([0, 400]))],
   dummy: [1, (world) => space(world).link.add({ kind: 'dummy', name: `d${world.next++}` })],
   tap: [2, (world) => space(world).tap(`t${world.next++}`, { napi: world.random.below(2) === 0 })],
   tun: [2, (world) => space(world).tun(`u${world.next++}`, { napi: world.random.below(2) === 0 })],
@@ -87,7 +125,7 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
     1,
     (world) => {
       const { at, dev } = device(world)
-      at.link(dev.name, { mtu: world.random.pick([60, 68, 576, 1500, 9000]) })
+      at.link(dev.name, { mtu: world.random.pick([60, 68, 90, 576, 1500, 9000]) })
     },
   ],
   addr: [

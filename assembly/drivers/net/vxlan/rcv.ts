@@ -25,7 +25,7 @@ import {
   SKB_DROP_REASON_VXLAN_INVALID_HDR,
   SKB_DROP_REASON_VXLAN_VNI_NOT_FOUND,
 } from '../../../uapi/dropreason.ts'
-import { FN_vxlan_rcv } from '../../../uapi/functions.ts'
+import { FN_vxlan_err_lookup, FN_vxlan_rcv } from '../../../uapi/functions.ts'
 import { IFF_UP } from '../../../uapi/if.ts'
 import { ETH_P_TEB } from '../../../uapi/if_ether.ts'
 import { gro_cells_receive } from '../../../net/core/gro_cells.ts'
@@ -79,6 +79,17 @@ function vxlan_set_mac(vxlan: vxlan_dev, skb: sk_buff, saddr: u32): u32 {
   if (source == (load<u64>(changetype<usize>(dev) + DEV_ADDR) & MAC_MASK)) return SKB_DROP_REASON_LOCAL_MAC
   const cfg = vxlan_cfg(vxlan)
   return cfg.flags & VXLAN_F_LEARN ? vxlan_snoop(vxlan, saddr, source, 0) : 0
+}
+
+/** Is an ICMP error about a packet that one of the devices of a socket sent? Data is at the quoted IP header. */
+export function vxlan_err_lookup(p: usize, sock: usize): bool {
+  const skb = changetype<sk_buff>(p)
+  walk(FN_vxlan_err_lookup, p)
+  const at = changetype<iphdr>(skb.data).ihl << 2
+  if (!pskb_may_pull(skb, at + VXLAN_HLEN)) return false
+  const header = changetype<vxlanhdr>(skb.data + at + UDP_HLEN)
+  if (!(header.vx_flags & VXLAN_HF_VNI)) return false
+  return vxlan_find_vni(changetype<vxlan_sock>(sock), header.vx_vni & VNI_MASK) != NO_DEV
 }
 
 /**

@@ -1,7 +1,7 @@
 // Frames that go into VXLAN's datagrams, one for each host where their destination is or may be. Mirrors vxlan_xmit and
 // vxlan_xmit_one of drivers/net/vxlan/vxlan_core.c. Left out: ARP proxy, routing short-circuit, GPE, GBP, metadata.
 
-import { SLOT_ENCAP_RCV, SLOT_NDO_START_XMIT, slot_set } from '../../../lib/boot.ts'
+import { SLOT_ENCAP_ERR_LOOKUP, SLOT_ENCAP_RCV, SLOT_NDO_START_XMIT, slot_set } from '../../../lib/boot.ts'
 import { rtable } from '../../../include/dst.ts'
 import { IP_HEADER_MIN, ipv4_is_multicast, iphdr } from '../../../include/ip.ts'
 import { net } from '../../../include/net_namespace.ts'
@@ -47,7 +47,14 @@ import { netif_rx } from '../../../net/core/dev_backlog.ts'
 import { skb_scrub_packet } from '../../../net/core/dev_forward.ts'
 import { dst_release } from '../../../net/core/dst.ts'
 import { skb_gso_validate_network_len, skb_is_gso } from '../../../net/core/gso.ts'
-import { kfree_skb_reason, skb_clone, skb_cow, skb_push, skb_reset_mac_header } from '../../../net/core/skbuff.ts'
+import {
+  kfree_skb_reason,
+  skb_clone,
+  skb_cow,
+  skb_pull,
+  skb_push,
+  skb_reset_mac_header,
+} from '../../../net/core/skbuff.ts'
 import { pskb_may_pull } from '../../../net/core/skbuff_data.ts'
 import { eth_type_trans } from '../../../net/ethernet/eth.ts'
 import { LL_RESERVED_SPACE } from '../../../net/ipv4/ip_output/finish2.ts'
@@ -62,7 +69,7 @@ import {
   udp_tunnel_xmit_skb,
 } from '../../../net/ipv4/udp_tunnel.ts'
 import { NO_FDB, vxlan_find_mac, vxlan_snoop } from './fdb.ts'
-import { vxlan_find_vni, vxlan_rcv, vxlan_vni_field } from './rcv.ts'
+import { vxlan_err_lookup, vxlan_find_vni, vxlan_rcv, vxlan_vni_field } from './rcv.ts'
 import { vxlan_sk } from './sock.ts'
 
 /** Six bytes of eight. */
@@ -128,10 +135,12 @@ function encap_bypass_if_local(skb: sk_buff, vxlan: vxlan_dev, rt: rtable, vni: 
 /** The packet within learns how much fits (skb_tunnel_check_pmtu). */
 function check_pmtu(skb: sk_buff, rt: rtable): void {
   const mtu = ipv4_mtu(rt) - VXLAN_HEADROOM
-  const fits = skb_is_gso(skb)
-    ? skb_gso_validate_network_len(skb, mtu)
-    : skb.len - <u32>(skb.head + skb.network_header - skb.data) <= mtu
-  if (!fits && skb.dst) ip_rt_update_pmtu(changetype<rtable>(skb.dst), 0, skb, mtu)
+  const link = <u32>(skb.head + skb.network_header - skb.data)
+  const fits = skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) : skb.len - link <= mtu
+  if (fits || skb.dst == 0) return
+  skb_pull(skb, link)
+  ip_rt_update_pmtu(changetype<rtable>(skb.dst), 0, skb, mtu)
+  skb_push(skb, link)
 }
 
 /** VXLAN's header in front. False: out of memory, the skb is still the caller's. */
@@ -231,4 +240,5 @@ function vxlan_xmit(p: usize, d: usize): i32 {
 export function vxlan_init(): void {
   slot_set(SLOT_NDO_START_XMIT + DEV_KIND_VXLAN, vxlan_xmit.index)
   slot_set(SLOT_ENCAP_RCV, vxlan_rcv.index)
+  slot_set(SLOT_ENCAP_ERR_LOOKUP, vxlan_err_lookup.index)
 }
