@@ -4,7 +4,7 @@
 
 import { igb_clean_tx_irq, igb_next_rx, igb_refill, igb_rx_waiting, igb_tx_waiting } from './drivers/net/igb.ts'
 import { igb_ring } from './drivers/net/igb_ring.ts'
-import { tun_dequeue_rx, tun_get_user, tun_napi, tun_polled, tun_queue_rx } from './drivers/net/tun.ts'
+import { tun_get_user, tun_napi, tun_polled, tun_queue_rx, tun_rx_queue } from './drivers/net/tun.ts'
 import { DST_IN_ERROR, DST_IN_FORWARD, DST_IN_LOCAL_DELIVER, rtable } from './include/dst.ts'
 import { ip_is_fragment, iphdr } from './include/ip.ts'
 import { mib_inc, net } from './include/net_namespace.ts'
@@ -370,15 +370,14 @@ export function tun_write(dev: net_device, from: usize, len: u32): i32 {
   return <i32>len
 }
 
-/** One poll of a TAP: what was written since the last. */
-function tun_napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
-  walk(FN_tun_napi_poll, 0)
-  const dev = changetype<net_device>(napi.dev)
+/** One poll of a queue in memory: what a program wrote to a TAP, or what came out of a tunnel, since the last. */
+function queue_poll(napi: napi_struct, queue: sk_buff_head, fn: u32, budget: u32, until: u64): u32 {
+  walk(fn, 0)
   let work: u32 = 0
-  let held = changetype<sk_buff>(0)
+  let held = NO_SKB
   while (work < budget) {
     if (boot.now >= until) break
-    const skb = tun_dequeue_rx(dev)
+    const skb = __skb_dequeue(queue)
     if (changetype<usize>(skb) == 0) {
       napi_done(napi, held)
       return work
@@ -421,26 +420,6 @@ function napi_done(napi: napi_struct, held: sk_buff): void {
   walk(FN_napi_complete_done, 0)
   gro_normal_list(held)
   napi_complete(napi)
-}
-
-/** One poll of a tunnel's cell: what came out of its packets. */
-function gro_cell_poll(napi: napi_struct, budget: u32, until: u64): u32 {
-  walk(FN_gro_cell_poll, 0)
-  const queue = changetype<sk_buff_head>(napi.priv)
-  let work: u32 = 0
-  let held = NO_SKB
-  while (work < budget) {
-    if (boot.now >= until) break
-    const skb = __skb_dequeue(queue)
-    if (changetype<usize>(skb) == 0) {
-      napi_done(napi, held)
-      return work
-    }
-    work++
-    held = napi_gro_receive(held, skb)
-  }
-  gro_normal_list(held)
-  return work
 }
 
 /** One poll of a CPU's backlog: what netif_rx put there. */
@@ -487,8 +466,11 @@ export function __napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   let work: u32
   if (napi.kind == NAPI_KIND_IGB) work = igb_poll(napi, budget, until)
   else if (napi.kind == NAPI_KIND_BACKLOG) work = process_backlog(napi, budget, until)
-  else if (napi.kind == NAPI_KIND_CELL) work = gro_cell_poll(napi, budget, until)
-  else work = tun_napi_poll(napi, budget, until)
+  else {
+    const cell = napi.kind == NAPI_KIND_CELL
+    const queue = cell ? changetype<sk_buff_head>(napi.priv) : tun_rx_queue(changetype<net_device>(napi.dev))
+    work = queue_poll(napi, queue, cell ? FN_gro_cell_poll : FN_tun_napi_poll, budget, until)
+  }
   const list = changetype<tapped_list>(TAPPED)
   if (list.count) tapped_end(list)
   return work

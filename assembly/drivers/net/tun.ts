@@ -219,9 +219,9 @@ export function tun_queue_rx(dev: net_device, skb: sk_buff): void {
   __skb_queue_tail(changetype<sk_buff_head>(dev.priv + RX_QUEUE), skb)
 }
 
-/** The next packet for the poll, NO_SKB: none. */
-export function tun_dequeue_rx(dev: net_device): sk_buff {
-  return __skb_dequeue(changetype<sk_buff_head>(dev.priv + RX_QUEUE))
+/** What waits for the poll. */
+export function tun_rx_queue(dev: net_device): sk_buff_head {
+  return changetype<sk_buff_head>(dev.priv + RX_QUEUE)
 }
 
 /** Queues a frame for the reader; a full queue drops it. */
