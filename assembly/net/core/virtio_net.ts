@@ -94,7 +94,8 @@ export function virtio_net_hdr_from_skb(skb: sk_buff, hdr: virtio_net_hdr): i32 
 export function virtio_net_hdr_parse(hdr: virtio_net_hdr, len: u32): i32 {
   let front = <u32>hdr.hdr_len
   if ((<u32>hdr.flags) & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-    front = max(front, (<u32>hdr.csum_start + <u32>hdr.csum_offset + 2) & 0xffff)
+    const end = <u32>hdr.csum_start + <u32>hdr.csum_offset + 2
+    if (end > front) front = end & 0xffff // as Linux keeps it: one that wraps is found out later
   }
   return front > len ? -EINVAL : <i32>front
 }
