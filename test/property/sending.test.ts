@@ -22,16 +22,14 @@ const KINDS: readonly (readonly [type: SocketType, protocol?: number])[] = [
   ['ping'],
   ['packet'],
 ]
-const FLAGS: readonly MsgFlag[] = [
-  'MSG_MORE',
-  'MSG_MORE',
-  'MSG_ZEROCOPY',
-  'MSG_ZEROCOPY',
-  'MSG_SPLICE_PAGES',
-  'MSG_CONFIRM',
-  'MSG_DONTROUTE',
-  'MSG_PROBE',
-  'MSG_OOB',
+const FLAGS: readonly (readonly [flag: MsgFlag, percent: number])[] = [
+  ['MSG_MORE', 15],
+  ['MSG_ZEROCOPY', 40],
+  ['MSG_SPLICE_PAGES', 12],
+  ['MSG_CONFIRM', 5],
+  ['MSG_DONTROUTE', 5],
+  ['MSG_PROBE', 3],
+  ['MSG_OOB', 1],
 ]
 const ENDS = [
   '10.0.0.2:9',
@@ -86,7 +84,7 @@ function payload({ random, buffers }: Sender): Uint8Array {
 
 function send(machine: Sender, socket: Socket, wait: boolean): void {
   const { random, waiting } = machine
-  const flags = FLAGS.filter(() => random.chance(18))
+  const flags = FLAGS.flatMap(([flag, percent]) => (random.chance(percent) ? [flag] : []))
   const packet = 'ifindex' in socket.getsockname()
   const to = packet ? { dev: random.pick(['eth0', 'nic0', 'lo']), protocol: 'IP' } : random.pick(ENDS)
   const options = { ...(random.chance(85) && { to }), flags, ...(random.chance(40) && { cmsg: cmsg(machine) }) }
@@ -111,7 +109,7 @@ const own =
 const QUEUES = [{ kind: 'fq' }, { kind: 'pfifo', limit: 3 }, { kind: 'pfifo_fast' }, { kind: 'fq_codel' }] as const
 
 const bag: readonly Step[] = [
-  ...Array<Step>(12).fill(own((machine, socket) => send(machine, socket, false))),
+  ...Array<Step>(40).fill(own((machine, socket) => send(machine, socket, false))),
   own((machine, socket) => send(machine, socket, true)),
   own(({ random }, socket) => {
     const [name, values] = random.pick(OPTIONS)
@@ -132,8 +130,11 @@ const bag: readonly Step[] = [
   own((_, socket) => void socket.poll()),
   own(({ net, random }) => net.advance(random.pick(['1ms', '20ms', '1s', '4s']))),
   own(({ net }) => void net.run()),
-  own(({ host, random }) => void host.link(random.pick(['eth0', 'nic0']), { mtu: random.pick([68, 600, 1500, 9000]) })),
-  own(({ host, random }) => void host.link(random.pick(['eth0', 'nic0', 'lo']), { up: random.chance(70) })),
+  own(
+    ({ host, random }) =>
+      void host.link(random.pick(['eth0', 'nic0']), { mtu: random.pick([68, 600, 1500, 1500, 9000]) }),
+  ),
+  own(({ host, random }) => void host.link(random.pick(['eth0', 'nic0', 'lo']), { up: random.chance(88) })),
   own(({ host, random }) => {
     const feature = random.pick(['tx-scatter-gather', 'tx-checksum-ip-generic', 'tx-udp-segmentation'])
     host.link(random.pick(['eth0', 'nic0']), { features: { [feature]: random.chance(60) } })
