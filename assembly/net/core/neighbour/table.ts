@@ -13,7 +13,7 @@ import {
 } from '../../../include/neighbour.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import { sk_buff, sk_buff_head } from '../../../include/skbuff.ts'
-import { mod_timer, timer_delete, timer_pending, timer_setup } from '../../../kernel/timer.ts'
+import { mod_timer, time_after, timer_delete, timer_pending, timer_setup } from '../../../kernel/timer.ts'
 import { kfree, kzalloc } from '../../../lib/arena.ts'
 import { get_random_u32 } from '../../../lib/random.ts'
 import { kmem_cache_create, kmem_cache_free } from '../../../lib/slab.ts'
@@ -123,9 +123,10 @@ function neigh_destroy(n: neighbour): void {
   kmem_cache_free(CACHE_NEIGH, changetype<usize>(n))
 }
 
-/** Sets the timer of an entry, which holds the entry. Without memory it is not set. */
+/** Sets the timer of an entry, which holds the entry; a confirmation counts as use then. Without memory it is not set. */
 export function neigh_add_timer(n: neighbour, when: u32): void {
   walk(FN_neigh_add_timer, 0)
+  if (time_after(n.confirmed, n.used)) n.used = n.confirmed
   const timer = neigh_timer(n)
   const was = mod_timer(timer, when)
   if (!was && timer_pending(timer)) neigh_hold(n)
