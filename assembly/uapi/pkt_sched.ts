@@ -33,6 +33,9 @@ export const OPT_TBF_MTU: u32 = 4
 export const OPT_TBF_OVERHEAD: u32 = 5
 /** TC_LINKLAYER_* */
 export const OPT_TBF_LINKLAYER: u32 = 6
+/** Dumps only: ns that the bucket holds, and that of the peak rate. */
+export const OPT_TBF_BUFFER: u32 = 7
+export const OPT_TBF_PBUFFER: u32 = 8
 
 /** Flags of a request that changes a qdisc (linux/netlink.h). */
 export const NLM_F_REPLACE: u32 = 0x100

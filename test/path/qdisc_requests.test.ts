@@ -1,5 +1,5 @@
-// Every request about qdiscs is answered as the recorded kernel answered it (test/options/tc_qdisc.json, made by tc_qdisc.py
-// there): what is said when it is refused, and what stands there afterwards.
+// Every request about qdiscs is answered as the recorded kernel answered it (test/options/tc_qdisc.json and tc_show.json, made
+// by tc_qdisc.py there): what is said when it is refused, and what stands there afterwards.
 
 import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
@@ -60,5 +60,29 @@ for (const [state, setup] of Object.entries(states)) {
     await net.close()
   })
 }
+
+type Shown = readonly [words: string, said: string, options: Record<string, unknown> | null]
+
+const shownRows = JSON.parse(readFileSync(new URL('test/options/tc_show.json', rootFolder), 'utf8')) as readonly Shown[]
+
+requests('words and units are read and shown as tc does', async () => {
+  const net = await lab({ memoryMb: 64 })
+  const host = net.host('h')
+  for (const [n, [words, said, options]] of shownRows.entries()) {
+    const dev = `eth${n}`
+    host.tap(dev)
+    host.link(dev, { up: true })
+    let refused = false
+    try {
+      request(host, dev, `add root handle 1: ${words}`)
+    } catch {
+      refused = true
+    }
+    assert.is(refused, said !== '', `${words}: ${said}`)
+    const got = host.qdisc.show(dev)[0]!.options
+    for (const [name, value] of Object.entries(options ?? {})) assert.equal(got[name], value, `${words}: ${name}`)
+  }
+  await net.close()
+})
 
 requests.run()

@@ -10,11 +10,13 @@ import { SKB_DROP_REASON_QDISC_DROP } from '../../uapi/dropreason.ts'
 import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
 import { FN_tbf_dequeue, FN_tbf_enqueue, FN_tbf_segment } from '../../uapi/functions.ts'
 import {
+  OPT_TBF_BUFFER,
   OPT_TBF_BURST,
   OPT_TBF_LIMIT,
   OPT_TBF_LINKLAYER,
   OPT_TBF_MTU,
   OPT_TBF_OVERHEAD,
+  OPT_TBF_PBUFFER,
   OPT_TBF_PEAKRATE,
   OPT_TBF_RATE,
   QDISC_BFIFO,
@@ -236,6 +238,8 @@ function tbf_dump(s: usize, out: usize): i32 {
   put_word(out, OPT_TBF_MTU, q.pburst)
   put_word(out, OPT_TBF_OVERHEAD, rate_of(sch).overhead)
   put_word(out, OPT_TBF_LINKLAYER, rate_of(sch).linklayer)
+  put_word(out, OPT_TBF_BUFFER, q.buffer)
+  put_word(out, OPT_TBF_PBUFFER, q.mtu)
   return 0
 }
 

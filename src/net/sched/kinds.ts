@@ -6,7 +6,7 @@ import { fqKind } from './fq.ts'
 import { fqCodelKind } from './fq_codel.ts'
 import { netemKind } from './netem.ts'
 import { type Kind, type Options, type Words, refuseUnknown } from './kind.ts'
-import { type Asked, type Word, burstTicks, parseByteRate, parseNs, parseSize, parseU32 } from './units.ts'
+import { type Asked, type Word, bucketUs, parseByteRate, parseNs, parseSize, parseU32 } from './units.ts'
 
 const required = (kind: string, what: string): Error => invalid('RTM_NEWQDISC', `${kind}: ${what}`)
 
@@ -119,20 +119,18 @@ const tbf: Kind = {
   parse: parseTbf,
   show: (words) => {
     const of = (id: number): number => Number(words(id))
-    const [rate, burst, limit] = [of(uapi.OPT_TBF_RATE), of(uapi.OPT_TBF_BURST), of(uapi.OPT_TBF_LIMIT)]
-    const peakrate = of(uapi.OPT_TBF_PEAKRATE)
-    const mtu = of(uapi.OPT_TBF_MTU)
+    const [rate, limit, peakrate] = [of(uapi.OPT_TBF_RATE), of(uapi.OPT_TBF_LIMIT), of(uapi.OPT_TBF_PEAKRATE)]
     const overhead = of(uapi.OPT_TBF_OVERHEAD)
-    const ticks = burstTicks(rate, burst)
-    const kept = peakrate
-      ? Math.min((limit / rate) * 1e6 - ticks / 15.625, (limit / peakrate) * 1e6 - burstTicks(peakrate, mtu) / 15.625)
-      : (limit / rate) * 1e6 - ticks / 15.625
+    const bucket = bucketUs(words(uapi.OPT_TBF_BUFFER))
+    const peak = bucketUs(words(uapi.OPT_TBF_PBUFFER))
+    const waits = (limit / rate) * 1e6 - bucket
+    const lat = peakrate ? Math.max(waits, (limit / peakrate) * 1e6 - peak) : waits
     return {
       rate,
-      burst: Math.floor((rate * (ticks / 15.625)) / 1e6),
-      ...(peakrate && { peakrate, mtu: Math.floor((peakrate * (burstTicks(peakrate, mtu) / 15.625)) / 1e6) }),
+      burst: Math.floor((rate * bucket) / 1e6),
+      ...(peakrate && { peakrate, mtu: Math.floor((peakrate * peak) / 1e6) }),
       limit,
-      lat: Math.max(0, Math.floor(kept)),
+      lat: Math.max(0, Math.floor(lat)),
       ...(overhead && { overhead }),
       linklayer: of(uapi.OPT_TBF_LINKLAYER) === 2 ? 'atm' : 'ethernet',
     }

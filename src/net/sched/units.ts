@@ -141,7 +141,7 @@ export function formatClassid(id: number): string {
   return `${major === 0 && minor !== 0 ? '' : major.toString(16)}:${minor === 0 ? '' : minor.toString(16)}`
 }
 
-/** tc keeps times of bursts in ticks of 64 ns, cut down. */
-export function burstTicks(rate: number, size: number): number {
-  return Math.floor((size / rate) * 1e6 * 15.625)
+/** What tc makes of a bucket's time: the kernel tells it in ticks of 64 ns, tc knows whole microseconds. */
+export function bucketUs(ns: bigint): number {
+  return Math.floor(Number(ns >> 6n) / 15.625)
 }
