@@ -10,7 +10,7 @@ import { NEIGH_PARMS_DATA } from '../include/neighbour.ts'
 import { SOFTNET_SIZE } from '../include/softnet.ts'
 import { kfree, kmalloc, kzalloc } from '../lib/arena.ts'
 import { BOOT, CACHES, KMEM_CACHE_SIZE, boot as block } from '../lib/boot.ts'
-import { PAGE_HEADER } from '../net/core/page.ts'
+import { PAGE_HEADER, page } from '../net/core/page.ts'
 import { user_pages_alloc, user_pages_find, user_pages_free } from '../net/core/user_pages.ts'
 import { drop_entry } from '../trace/drops.ts'
 import { walk } from '../trace/trace.ts'
@@ -58,9 +58,10 @@ export function pages_alloc(bytes: u32): usize {
   return user_pages_alloc(bytes)
 }
 
-/** 1: a block of a program begins here. */
-export function pages_known(p: usize): u32 {
-  return u32(user_pages_find(p, 0) + PAGE_HEADER == p)
+/** Number of the program's block that begins here, 0: none does. */
+export function pages_number(p: usize): u32 {
+  const block = user_pages_find(p, 0)
+  return block + PAGE_HEADER == p ? changetype<page>(block).number : 0
 }
 
 /** Gives a block back; packets that hold it keep it until they end. 1, or 0: there is none. */

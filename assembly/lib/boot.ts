@@ -158,6 +158,7 @@ export class boot_block {
   softirq_runs: u32
   /** Blocks of pages that programs have (net/core/user_pages.ts). */
   user_pages: usize
+  user_pages_number: u32
   /** The destructor of what sockets send: its place in the table (net/core/sock_wmem.ts). */
   sock_wfree: u32
   /** IP tunnels that there ever were: not 0, and IPPROTO_IPIP is known. */

@@ -15,7 +15,8 @@ export class HostBuffer {
   readonly #machine: Machine
   readonly #at: number
   readonly #data: Uint8Array<ArrayBuffer>
-  #freed = false
+  /** The core's number of it: what it knows outlives neither free() nor a restored lab. */
+  readonly #number: number
 
   /** ENOMEM. */
   constructor(machine: Machine, length: number) {
@@ -23,7 +24,12 @@ export class HostBuffer {
     this.#machine = machine
     this.#at = core.exports.pages_alloc(integer(length, 1, MOST, 'length', 'alloc'))
     if (this.#at === 0) throw systemError('ENOMEM', 'alloc', `${length} bytes`)
+    this.#number = core.exports.pages_number(this.#at)
     this.#data = new Uint8Array(core.memory.views.u8.buffer as ArrayBuffer, this.#at, length)
+  }
+
+  #there(): boolean {
+    return this.#machine.core.exports.pages_number(this.#at) === this.#number
   }
 
   get length(): number {
@@ -32,16 +38,13 @@ export class HostBuffer {
 
   /** The bytes. EFAULT when they were given back, or the lab was restored to a time before they were there. */
   get data(): Uint8Array<ArrayBuffer> {
-    if (this.#freed || !this.#machine.core.exports.pages_known(this.#at))
-      throw systemError('EFAULT', 'alloc', 'the memory was given back')
+    if (!this.#there()) throw systemError('EFAULT', 'alloc', 'the memory was given back')
     return this.#data
   }
 
   /** Gives the memory back; packets that hold it keep it until they end. A second time does nothing. */
   free(): void {
-    if (this.#freed) return
-    this.#freed = true
-    this.#machine.core.exports.pages_free(this.#at)
+    if (this.#there()) this.#machine.core.exports.pages_free(this.#at)
   }
 
   [Symbol.dispose](): void {

@@ -49,6 +49,15 @@ export class UdpSocket implements AsyncIterable<Datagram> {
     return this.socket.send(data, to === undefined ? options : { ...options, to })
   }
 
+  /** Sends, and waits for room in the send buffer if there is none: Socket.sendWhenRoom. */
+  sendWhenRoom(
+    data: Uint8Array | string,
+    to?: EndpointLike,
+    options: Omit<SendOptions, 'to'> & WaitOptions = {},
+  ): Promise<number> {
+    return this.socket.sendWhenRoom(data, to === undefined ? options : { ...options, to })
+  }
+
   /** The next datagram, undefined: none waits. */
   recv(options?: ReadOptions): Datagram | undefined {
     return this.socket.recv(options) as Datagram | undefined

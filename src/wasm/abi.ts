@@ -19,7 +19,8 @@ export interface CoreExports {
   memory_free(p: Ptr, bytes: number): void
   /** Blocks of programs that packets may take as they are: their first byte, 0: out of memory. */
   pages_alloc(bytes: number): Ptr
-  pages_known(p: Ptr): number
+  /** 0: none begins there. */
+  pages_number(p: Ptr): number
   pages_free(p: Ptr): number
   /** A row of the cost table: ns for each, and ns in 1/256 for each byte. */
   cost_set(row: number, ns: number, bytes256: number): number

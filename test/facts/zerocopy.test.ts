@@ -252,6 +252,25 @@ path('a socket closed while its pages are out is told nothing', NIC, (h) => {
   sent(h)
 })
 
+path('a snapshot has the pages, and those who hold them', { ...NIC, stranger: true }, (h) => {
+  const socket = sender(h)
+  const before = h.net.snapshot()
+  const buffer = filled(h, 100)
+  socket.send(buffer.data, { to: TO, flags: ZEROCOPY })
+  const waiting = h.net.snapshot()
+  buffer.data.fill(7)
+  buffer.free()
+  h.net.restore(waiting)
+  assert.equal(buffer.data, bytesOf(100))
+  buffer.free()
+  h.host.neigh.replace({ dev: 'eth0', ip: PEER, mac: '02:00:00:00:00:02', state: 'reachable' })
+  assert.equal(sent(h).at(-1)!.subarray(42), bytesOf(100))
+  assert.equal(completions(socket), ['0-0'])
+  const later = filled(h, 100)
+  h.net.restore(before)
+  assert.throws(() => later.data, /EFAULT/)
+})
+
 path('host.alloc: lengths', (h) => {
   assert.is(h.host.alloc(5).length, 5)
   assert.equal(h.host.alloc(3).data, new Uint8Array(3))

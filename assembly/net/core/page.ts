@@ -10,6 +10,8 @@ export class page {
   size: u32
   /** The next block of a program (user_pages.ts). */
   next: usize
+  /** Number of a program's block, never used again. */
+  number: u32
   /** Sums of the data, one for every sum_size bytes, lie before them: so many (train_pages.ts); 0: none. */
   sum_size: u16
   sums: u16

@@ -10,6 +10,7 @@ export function user_pages_alloc(size: u32): usize {
   if (p == 0) return 0
   memory.fill(p + PAGE_HEADER, 0, size)
   changetype<page>(p).next = boot.user_pages
+  changetype<page>(p).number = ++boot.user_pages_number
   boot.user_pages = p
   return p + PAGE_HEADER
 }
