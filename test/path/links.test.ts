@@ -271,6 +271,61 @@ test('a dummy has carrier and takes what is sent; its address is ours', async ()
   await net.close()
 })
 
+test('a train goes over whole, and is cut for a reader who takes datagrams', () =>
+  joined(({ h, x }) => {
+    h.neigh.add({ dev: 'v0', ip: '10.9.0.2', mac: V1 })
+    const before = counts(h, 'v0')[1]!
+    const whole = x.udp({ port: 9001, options: { UDP_GRO: 1 } })
+    const single = x.udp({ port: 9000 })
+    const sender = h.udp({ options: { UDP_SEGMENT: 500 } })
+    for (const port of [9000, 9001]) sender.send(new Uint8Array(1200).fill(port & 255), `10.9.0.2:${port}`)
+    assert.equal(
+      [single.recv()!.length, single.recv()!.length, single.recv()!.length, single.recv()],
+      [500, 500, 200, undefined],
+    )
+    assert.is(whole.recv()!.length, 1200)
+    assert.is(counts(h, 'v0')[1]! - before, 2)
+    for (const socket of [whole, single, sender]) socket.close()
+  }))
+
+test('a namespace between two others forwards, and answers for what it cannot', async () => {
+  const net = await lab()
+  const router = net.host('r')
+  const [a, b] = [router.netns('a'), router.netns('b')]
+  for (const [space, name, subnet] of [
+    [a, 'va', '10.1.0'],
+    [b, 'vb', '10.2.0'],
+  ] as const) {
+    router.link.add({ kind: 'veth', name, peer: { name: 'eth0', netns: space } })
+    router.addr.add(name, `${subnet}.1/24`)
+    router.link(name, { up: true })
+    space.addr.add('eth0', `${subnet}.2/24`)
+    space.link('eth0', { up: true })
+    space.route.add({ to: 'default', via: `${subnet}.1` })
+  }
+  router.sysctl('net.ipv4.ip_forward', 1)
+  const server = b.udp({ port: 9000 })
+  const client = a.udp({ port: 4000, options: { IP_RECVERR: 1 } })
+  client.send('through', '10.2.0.2:9000')
+  assert.equal([textOf(server.recv()), router.counters()['IpForwDatagrams']], ['through', 1])
+  // Nobody listens: the error comes back through the router.
+  client.send('x', '10.2.0.2:9001')
+  assert.is(
+    code(() => client.recv()),
+    'ECONNREFUSED',
+  )
+  client.recv({ flags: ['MSG_ERRQUEUE'] })
+  router.link('vb', { mtu: 1000 })
+  client.send(new Uint8Array(1400), '10.2.0.2:9000')
+  assert.is(a.route.get('10.2.0.2').metrics['mtu'], 1000)
+  client.close()
+  server.close()
+  const { balanced, live } = net.account()
+  assert.ok(balanced)
+  assert.is(live, 0)
+  await net.close()
+})
+
 const refused: readonly (readonly [what: string, call: (h: Host) => unknown, code: string])[] = [
   ['a name that is taken', (h) => h.link.add({ kind: 'veth', name: 'v0', peer: { name: 'p' } }), 'EEXIST'],
   ['a peer name that is taken', (h) => h.link.add({ kind: 'veth', name: 'p', peer: { name: 'v0' } }), 'EEXIST'],
