@@ -231,6 +231,7 @@ import {
   veth_create,
   veth_other,
   vxlan_create,
+  dev_set_rps,
 } from './border/links.ts'
 import { net_tx_action } from './net/core/qdisc_run.ts'
 import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } from './net/core/neighbour.ts'
@@ -444,6 +445,7 @@ export {
   // border/drivers
   dev_change_name,
   dev_change_net_namespace,
+  dev_set_rps,
   dummy_create,
   fdb_add,
   fdb_del,

@@ -78,6 +78,7 @@ import {
   skb_pull,
 } from './net/core/skbuff.ts'
 import { eth_type_trans } from './net/ethernet/eth.ts'
+import { rps_steer } from './net/core/dev_rps.ts'
 import { nf_hook } from './net/netfilter/core.ts'
 import { arp_rcv } from './net/ipv4/arp.ts'
 import { icmp_rcv } from './net/ipv4/icmp/rcv.ts'
@@ -330,6 +331,7 @@ function receive(skb: sk_buff, how: u32): void {
 
 /** A packet from a driver without NAPI, handled at once. */
 export function netif_receive_skb(skb: sk_buff): void {
+  if (boot.rps_needed && rps_steer(skb)) return
   walk_all(ONE_CORE_WALK, changetype<usize>(skb))
   receive(skb, ALONE)
 }
@@ -338,6 +340,7 @@ export function netif_receive_skb(skb: sk_buff): void {
 function gro_normal_list(held: sk_buff): void {
   if (changetype<usize>(held) == 0) return
   walk_all(LIST_WALK, changetype<usize>(held))
+  if (boot.rps_needed && rps_steer(held)) return
   receive(held, BY_LIST)
 }
 
@@ -346,9 +349,10 @@ function gro_normal_list(held: sk_buff): void {
  * is one: with eight in hand a poll is 4 % slower. Answers what is held now; the one before has gone up.
  */
 function napi_gro_receive(held: sk_buff, skb: sk_buff): sk_buff {
-  if (boot.trace_flags) {
+  if (boot.trace_flags | boot.rps_needed) {
     walk_all(GRO_WALK, changetype<usize>(skb))
-    if (changetype<usize>(held)) walk_all(LIST_WALK, changetype<usize>(held))
+    gro_normal_list(held)
+    return skb
   }
   if (changetype<usize>(held)) receive(held, BY_LIST)
   return skb

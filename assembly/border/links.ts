@@ -11,6 +11,7 @@ import { net_device } from '../include/netdevice.ts'
 import { ip_tunnel_parm } from '../include/ip_tunnel.ts'
 import { ipip_newlink } from '../net/ipv4/ipip.ts'
 import { vxlan_cfg, vxlan_config, vxlan_of } from '../include/vxlan.ts'
+import { dev_set_rps } from '../net/core/dev_rps.ts'
 import { IS_ERR } from '../lib/err.ts'
 
 /** Two joined devices, down: names at name and peer_name, MACs 16 bytes behind each. The first, or -errno. */
@@ -74,4 +75,4 @@ export function fdb_dump(dev: net_device, out: usize, max: u32): u32 {
   return vxlan_fdb_dump(vxlan_of(dev), out, max)
 }
 
-export { dev_change_name, dev_change_net_namespace, free_netdevice, unregister_netdevice }
+export { dev_change_name, dev_set_rps, dev_change_net_namespace, free_netdevice, unregister_netdevice }

@@ -197,6 +197,8 @@ export class net_device {
   watchdog_timeo: u32
   /** Bytes of the driver's private part. */
   priv_size: u32
+  /** CPUs to which what it receives is handed (rps_map): their number, then each; 0: none. */
+  rps_map: usize
 }
 
 export const DEV_ADDR: usize = offsetof<net_device>('dev_addr')

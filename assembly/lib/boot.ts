@@ -165,6 +165,8 @@ export class boot_block {
   tunnel4: u32
   /** VXLAN's sockets (drivers/net/vxlan). */
   vxlan_socks: usize
+  /** Devices whose packets are handed to other CPUs. */
+  rps_needed: u32
   /** Odd while a batch of datagrams is sent; a number of its own for each. */
   burst: u32
 }

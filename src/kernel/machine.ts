@@ -4,6 +4,8 @@
 import { EV_IGB_TX, EV_LINKWATCH, EV_NAPI, EV_SOCK, EV_SOFTIRQ, NAPI_STATE_SCHED } from '../wasm/abi.ts'
 import type { Core } from '../wasm/core.ts'
 import { systemError } from '../wasm/errors.ts'
+import { FN_net_rps_action_and_irq_enable, FN_net_rps_send_ipi } from '../../assembly/uapi/functions.ts'
+import { pushEvent } from './time.ts'
 import { beginsAt } from './cpu.ts'
 import type { CpuState, HostState, LabState, NamespaceState } from './state.ts'
 
@@ -150,11 +152,21 @@ export class Machine {
   }
 
   #handle(kind: number, a: number, b: number): void {
-    if (kind === EV_NAPI) this.scheduleNapi(this.cpu(b), a)
+    if (kind === EV_NAPI) this.#napi(this.cpu(b), a)
     else if (kind === EV_SOCK) this.wake(a)
     else if (kind === EV_IGB_TX) this.handlers.transmit(this, a, b)
     else if (kind === EV_LINKWATCH) this.handlers.linkChange(this, a)
     else if (kind === EV_SOFTIRQ) this.cpu(b).pending |= 1 << a
+  }
+
+  /** A NAPI context was scheduled; another CPU than this hears of it by an interrupt. */
+  #napi(cpu: CpuState, napi: number): void {
+    this.scheduleNapi(cpu, napi)
+    if (cpu.id === this.core.memory.readU32(this.core.cpuAt)) return
+    this.walk(FN_net_rps_action_and_irq_enable)
+    this.walk(FN_net_rps_send_ipi)
+    const at = this.charged ? this.core.now : this.now
+    pushEvent(this.simulation.state.clock, at, 'ipi', this.id, cpu.id)
   }
 
   /** Puts a NAPI context on a CPU's poll list and raises NET_RX. */

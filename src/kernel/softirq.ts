@@ -1,7 +1,7 @@
 // Softirqs: NET_RX and NET_TX at the end of interrupts and system calls, and ksoftirqd for what is too much.
 // Mirrors kernel/softirq.c (handle_softirqs, local_bh_enable, ksoftirqd). A host's timers run in their own softirq.
 
-import { FN_handle_softirqs, FN_irq_exit_rcu } from '../../assembly/uapi/functions.ts'
+import { FN_handle_softirqs, FN_irq_exit_rcu, FN_rps_trigger_softirq } from '../../assembly/uapi/functions.ts'
 import { isSystemError } from '../wasm/errors.ts'
 import { beginsAt, isBusy } from './cpu.ts'
 import { type Machine, NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from './machine.ts'
@@ -57,6 +57,15 @@ export function irq_exit(machine: Machine, cpuId: number): void {
 export function local_bh_enable(machine: Machine, cpuId: number): void {
   const cpu = machine.cpu(cpuId)
   if (cpu.pending) handle_softirqs(machine, cpu)
+}
+
+/** The event 'ipi': another CPU put packets into this one's backlog. */
+export function run_ipi(machine: Machine, cpuId: number): void {
+  const cpu = machine.cpu(cpuId)
+  machine.enter(cpu)
+  machine.walk(FN_rps_trigger_softirq)
+  machine.leave(cpu)
+  irq_exit(machine, cpuId)
 }
 
 /** The event 'ksoftirqd': the thread got the CPU. */

@@ -1,7 +1,7 @@
 // The virtual clock and what will happen: events of plain data in a binary heap, in order of time, then of being made.
 
 /** What an event is about: its handler is chosen by this name (src/lab/loop.ts). */
-export type EventKind = 'irq' | 'tx' | 'softirq' | 'ksoftirqd' | 'linkwatch' | 'blast'
+export type EventKind = 'irq' | 'tx' | 'ipi' | 'softirq' | 'ksoftirqd' | 'linkwatch' | 'blast'
 
 export interface SimEvent {
   /** Virtual ns. */

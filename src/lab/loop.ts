@@ -5,7 +5,7 @@ import type { NicAt } from '../drivers/net/nic.ts'
 import { interrupt, polled, transmit, transmitMore } from '../drivers/net/nic.ts'
 import { deliver, nicAt, wireRate } from '../drivers/net/wire.ts'
 import type { Handlers, Machine, Simulation } from '../kernel/machine.ts'
-import { run_deferred, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
+import { run_deferred, run_ipi, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
 import { type SimEvent, nextEventTime, popEvent } from '../kernel/time.ts'
 import { deviceByPointer } from '../net/dev.ts'
 import { nextSleepEnd, wakeSleepers } from '../kernel/wait.ts'
@@ -98,7 +98,8 @@ function dispatch(simulation: Simulation, event: SimEvent): void {
     if (!at) return
     if (kind === 'irq') interrupt(at, args[0]!)
     else transmitMore(at, args[0]!, wireRate, deliver)
-  } else if (kind === 'softirq') run_deferred(machine, target)
+  } else if (kind === 'ipi') run_ipi(machine, target)
+  else if (kind === 'softirq') run_deferred(machine, target)
   else if (kind === 'ksoftirqd') run_ksoftirqd(machine, target)
   else if (kind === 'linkwatch') linkwatch_event(machine)
   else sendNext(machine, target)

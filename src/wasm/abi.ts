@@ -79,6 +79,8 @@ export interface CoreExports {
   /** A struct ip_tunnel_parm lies 32 bytes behind the name. */
   ipip_create(net: Ptr, name: Ptr): Ptr
   dev_change_name(dev: Ptr, name: Ptr): number
+  /** count CPUs, a word each. */
+  dev_set_rps(dev: Ptr, cpus: Ptr, count: number): number
   dev_change_net_namespace(dev: Ptr, net: Ptr): number
   /** Out of its namespace; its memory is given back by free_netdevice. */
   unregister_netdevice(dev: Ptr): void

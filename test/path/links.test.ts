@@ -326,6 +326,45 @@ test('a namespace between two others forwards, and answers for what it cannot', 
   await net.close()
 })
 
+test('steered packets are received by the CPU of their flow; softnet_stat says who was asked', async () => {
+  const net = await lab()
+  const h = net.host('h', { cpus: 4 })
+  const nic = h.nic('eth0', { mac: V0 })
+  h.addr.add('eth0', '10.0.0.1/24')
+  h.link('eth0', { up: true, rps: [1, 2, 3] })
+  const server = h.udp({ port: 7, options: { SO_RCVBUF: 1 << 20 } })
+  const flow = (port: number): Uint8Array => udp({ pad: 60, dmac: V0, from: `10.0.0.2:${port}`, to: '10.0.0.1:7' })
+  nic.rx(Array.from({ length: 64 }, (_, i) => flow(4000 + i)))
+  net.run()
+  let got = 0
+  while (server.recv()) got++
+  const rows = h
+    .proc('/proc/net/softnet_stat')
+    .trim()
+    .split('\n')
+    .map((row) => row.split(/\s+/).map((word) => parseInt(word, 16)))
+  // processed, dropped, received_rps
+  assert.equal([got, rows.length], [64, 4])
+  assert.equal(rows[0]!.slice(0, 2), [0, 0])
+  assert.is(rows[0]![9], 0)
+  for (const row of rows.slice(1)) assert.ok(row[0]! > 5 && row[9] === 1, row.join(' '))
+  assert.is(
+    rows.reduce((sum, row) => sum + row[0]!, 0),
+    64,
+  )
+  assert.is(
+    code(() => h.link('eth0', { rps: [4] })),
+    'EINVAL',
+  )
+  h.link('eth0', { rps: [] })
+  nic.rx([flow(1)])
+  net.run()
+  assert.ok(server.recv())
+  server.close()
+  assert.ok(net.account().balanced)
+  await net.close()
+})
+
 const refused: readonly (readonly [what: string, call: (h: Host) => unknown, code: string])[] = [
   ['a name that is taken', (h) => h.link.add({ kind: 'veth', name: 'v0', peer: { name: 'p' } }), 'EEXIST'],
   ['a peer name that is taken', (h) => h.link.add({ kind: 'veth', name: 'p', peer: { name: 'v0' } }), 'EEXIST'],

@@ -25,6 +25,7 @@ import { HOST, HOST_MAC, PEER, PEER_MAC, type Seen, read } from './packets.ts'
 export interface Setup {
   lab?: LabOptions
   tap?: TapOptions
+  cpus?: number
   /** eth0 is a NIC. */
   nic?: NicOptions
   sysctl?: Readonly<Record<string, number | string>>
@@ -216,7 +217,7 @@ export class Story {
 
 async function begin(setup: Setup): Promise<Story> {
   const net = await lab(setup.lab)
-  const host = net.host('h')
+  const host = net.host('h', { cpus: setup.cpus ?? 1 })
   if (setup.nic) host.nic('eth0', { mac: HOST_MAC, ...setup.nic })
   else host.tap('eth0', { mac: HOST_MAC, ...setup.tap })
   for (const [name, value] of Object.entries(setup.sysctl ?? {})) host.sysctl(name, value)

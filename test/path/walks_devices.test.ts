@@ -1,7 +1,7 @@
 // Ways that do not end at a NIC, and one that a tap watches, against walks recorded from Linux: see walks.ts.
 
-import type { Namespace } from '../../src/index.ts'
-import { PEER } from './packets.ts'
+import type { Namespace, Nic } from '../../src/index.ts'
+import { HOST, PEER, udp } from './packets.ts'
 import { stories } from './story.ts'
 import { walk } from './walks.ts'
 
@@ -52,6 +52,25 @@ walk(path, {
   act: (h) => {
     h.udp({ port: 5009 }).send('x', `${PEER}:9000`)
     h.net.run()
+  },
+})
+
+walk(path, {
+  name: 'backlog-drop',
+  // There the first frame had a poll of its own.
+  anywhere: ['__napi_schedule', 'igb_alloc_rx_buffers', 'napi_complete_done'],
+  setup: { nic: {}, cpus: 2 },
+  before: (h) => {
+    h.host.sysctl('net.core.netdev_max_backlog', 2)
+    h.host.link('eth0', { rps: [1] })
+    h.udp({ port: 5010 })
+  },
+  act: (h) => {
+    const frame = udp({ to: `${HOST}:5010`, data: 100 })
+    ;(h.host.device('eth0') as Nic).rx(Array.from({ length: 12 }, () => frame))
+    h.net.run()
+    h.dropped('CPU_BACKLOG', 9, 'enqueue_to_backlog')
+    h.counters({ IpInReceives: 3, IpInDelivers: 3 })
   },
 })
 

@@ -121,6 +121,13 @@ const steps: Readonly<Record<string, readonly [weight: number, step: Step]>> = {
       at.link(dev.name, { up: world.random.below(4) !== 0 })
     },
   ],
+  rps: [
+    1,
+    (world) => {
+      const { at, dev } = device(world)
+      at.link(dev.name, { rps: world.random.pick([[], [1], [0, 1]]) })
+    },
+  ],
   mtu: [
     1,
     (world) => {

@@ -3,8 +3,9 @@
 import { net, sysctl } from '../../include/net_namespace.ts'
 import { dev_stats, napi_struct, net_device, netif_running } from '../../include/netdevice.ts'
 import { CHECKSUM_UNNECESSARY, SKB_ZEROCOPY, sk_buff } from '../../include/skbuff.ts'
-import { NET_RX_SOFTIRQ, softnet_data, this_softnet } from '../../include/softnet.ts'
+import { NET_RX_SOFTIRQ, SOFTNET_SIZE, softnet_data } from '../../include/softnet.ts'
 import { boot } from '../../lib/boot.ts'
+import { EV_NAPI, event_push } from '../../kernel/event.ts'
 import { walk } from '../../trace/trace.ts'
 import {
   SKB_DROP_REASON_CPU_BACKLOG,
@@ -33,8 +34,9 @@ import {
   skb_reset_network_header,
 } from './skbuff.ts'
 
-/** Appends to this CPU's input queue and schedules its NAPI. False: full, the skb is gone. */
-function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
+/** Appends to a CPU's input queue and schedules its NAPI. False: full, the skb is gone. */
+export function enqueue_to_backlog(skb: sk_buff, cpu: u32): bool {
+  const sd = changetype<softnet_data>(boot.softnet + <usize>cpu * SOFTNET_SIZE)
   walk(FN_enqueue_to_backlog, changetype<usize>(skb))
   const dev = changetype<net_device>(skb.dev)
   const limit = <u32>sysctl(changetype<net>(boot.init_net), SYSCTL_CORE_NETDEV_MAX_BACKLOG)
@@ -54,10 +56,17 @@ function enqueue_to_backlog(skb: sk_buff, sd: softnet_data): bool {
   return true
 }
 
-/** Has the backlog polled: by TypeScript when a softirq put the packet in, else when its process leaves the section. */
+/**
+ * Has the backlog polled: by TypeScript when a softirq put the packet in, or another CPU is told to; else when its process
+ * leaves the section.
+ */
 function napi_schedule_rps(sd: softnet_data): void {
   const napi = changetype<napi_struct>(sd.backlog)
-  if (softirq_runs()) napi_schedule(napi)
+  if (sd.cpu != boot.cpu) {
+    if (!napi_schedule_prep(napi)) return
+    sd.received_rps += 1
+    event_push(EV_NAPI, changetype<u32>(napi), sd.cpu, 0)
+  } else if (softirq_runs()) napi_schedule(napi)
   else if (napi_schedule_prep(napi)) sd.softirq_pending |= (<u32>1) << NET_RX_SOFTIRQ
 }
 
@@ -81,7 +90,7 @@ function netif_rx_internal(skb: sk_buff): i32 {
   walk(FN_netif_rx_internal, changetype<usize>(skb))
   if (skb.skb_flags & SKB_ZEROCOPY && !own_pages(skb)) return 1
   skb_clear_cb(skb)
-  return enqueue_to_backlog(skb, this_softnet()) ? 0 : 1
+  return enqueue_to_backlog(skb, boot.cpu) ? 0 : 1
 }
 
 /** The same for those who have not kept softirqs out: it is received before this returns. */

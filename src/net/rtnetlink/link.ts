@@ -24,6 +24,8 @@ export interface LinkChange {
   allmulticast?: boolean
   arp?: boolean
   txqueuelen?: number
+  /** CPUs that what it receives is spread over by flows (rps_cpus of all its queues); none: it stays where it came in. */
+  rps?: readonly number[]
   /** The cable of a tap or NIC: plugged in, or not. */
   carrier?: boolean
   /** Another name. */
@@ -71,6 +73,16 @@ function rename(machine: Machine, device: DeviceState, name: string): void {
   device.name = name
 }
 
+function setRps(machine: Machine, device: DeviceState, cpus: readonly number[]): void {
+  const { core } = machine
+  core.memory.write(core.callBuffer, new Uint8Array(Uint32Array.from(cpus).buffer))
+  checked(
+    core.exports.dev_set_rps(device.ptr, core.callBuffer, cpus.length),
+    'rps_cpus',
+    `${device.name} ${cpus.join(',')}`,
+  )
+}
+
 /** What polls of the device were scheduled: nothing that names it may stay. */
 export function forgetScheduled(machine: Machine, device: DeviceState): void {
   machine.drain()
@@ -109,6 +121,7 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
   if (length !== undefined) integer(length, 0, 2147483647, 'txqueuelen', syscall)
   const features = featureBits(change.features ?? {})
   const { flags, mask } = flagsOf(change)
+  for (const cpu of change.rps ?? []) integer(cpu, 0, machine.state.cpus.length - 1, 'a CPU of rps', syscall)
   const to = change.netns === undefined ? undefined : requireNamespace(machine, change.netns, syscall)
   if (to && to !== namespace && device.kind === 'lo') throw systemError('EINVAL', syscall, 'lo stays where it is')
   if (change.name !== undefined) encodeIfname(change.name, syscall)
@@ -126,6 +139,7 @@ export function setLink(machine: Machine, namespace: NamespaceState, name: strin
     if (mtu !== undefined) setMtu(machine, home, device, mtu)
     if (length !== undefined) checked(exports.dev_set_tx_queue_len(device.ptr, length), syscall, `${name} ${length}`)
     checked(exports.dev_set_features(device.ptr, features.on, features.off), 'ethtool', `${name}: ${features.words}`)
+    if (change.rps !== undefined) setRps(machine, device, change.rps)
     if (mask !== 0) checked(exports.dev_change_flags(device.ptr, flags, mask), syscall, name)
     // Up, lo has its address.
     if (change.up && device.kind === 'lo') ipv4_devconf_setall(machine, home, device)
