@@ -17,7 +17,8 @@ export class page {
   sums: u16
 }
 
-export const PAGE_HEADER: usize = 16
+/** Room for it before the data, which begin at a multiple of 16. */
+export const PAGE_HEADER: usize = (offsetof<page>() + 15) & ~15
 
 /** A page block with room for size bytes behind its header, 0: out of memory. */
 export function page_alloc(size: u32): usize {
