@@ -312,6 +312,34 @@ on('netem: one bit of a packet is turned over', [{ kind: 'netem', corrupt: '100%
   assert.ok(arrivals(h, 1).length < 50, 'some fail their checksums')
 })
 
+/** Trains of five datagrams on a device that cannot cut them. */
+function trains(h: Bench, count: number): void {
+  const socket = h.a
+    .socket('udp')
+    .setsockopt('SO_SNDBUFFORCE', 1 << 26)
+    .setsockopt('UDP_SEGMENT', 900)
+    .connect(PEER)
+  for (let i = 0; i < count; i++) socket.send(new Uint8Array(4500))
+  socket.close()
+}
+
+on('netem: of a corrupt train one datagram is broken', [{ kind: 'netem', corrupt: '100%', limit: 1000 }], (h) => {
+  trains(h, 20)
+  const got = arrivals(h, 10).length
+  assert.ok(got >= 0 && got < 100, `${got} of 100 arrive`)
+  assert.is(h.show()[0]!.packets, 100)
+})
+
+on(
+  'tbf: a train larger than the bucket goes in its datagrams',
+  [{ kind: 'tbf', rate: '8mbit', burst: '2000', limit: '1mb' }],
+  (h) => {
+    trains(h, 20)
+    assert.is(arrivals(h, 150).length, 100)
+    assert.equal([h.show()[0]!.packets, h.show()[0]!.bytes], [100, 100 * (900 + HEADERS)])
+  },
+)
+
 on('netem: the same seed, the same losses', [{ kind: 'netem', loss: '30%', limit: 1000, seed: 42 }], (h) => {
   flood(h, 60)
   const lost = (got: readonly Arrival[]): string => got.map(({ number }) => number).join()

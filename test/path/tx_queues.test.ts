@@ -54,6 +54,10 @@ queues('each queue can have a qdisc of its own', async () => {
     host.qdisc.add({ dev: 'eth0', kind: 'mq', handle: '1:' })
     host.qdisc.add({ dev: 'eth0', parent: '1:2', handle: '2:', kind: 'tbf', rate: '1mbit', burst: 2000, limit: 5000 })
     assert.ok(host.qdisc.show('eth0').some(({ kind, parent }) => kind === 'tbf' && parent === '1:2'))
+    assert.equal(
+      host.qdisc.classes('eth0', '1:').map((each) => `${each.handle} ${each.parent} ${each.leaf ?? '-'}`),
+      ['1:1 root -', '1:2 root 2:'],
+    )
     host.qdisc.del({ dev: 'eth0' })
     assert.is(host.qdisc.show('eth0')[0]!.kind, 'mq')
     assert.throws(() => host.qdisc.add({ dev: 'lo', kind: 'mq' }), /EOPNOTSUPP|not supported/)

@@ -3,7 +3,7 @@
 
 import { boot } from '../../lib/boot.ts'
 import { INET_ECN_set_ce } from '../../include/inet_ecn.ts'
-import { NET_XMIT_SUCCESS, __NET_XMIT_BYPASS } from '../../include/netdevice.ts'
+import { NETIF_F_GSO_MASK, NET_XMIT_SUCCESS, __NET_XMIT_BYPASS } from '../../include/netdevice.ts'
 import {
   Qdisc,
   qdisc_cb,
@@ -12,14 +12,16 @@ import {
   qdisc_pkt_len,
   qdisc_skb_head,
 } from '../../include/sch_generic.ts'
-import { CHECKSUM_PARTIAL, sk_buff } from '../../include/skbuff.ts'
+import { CHECKSUM_PARTIAL, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
+import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
 import { SKB_DROP_REASON_QDISC_DROP, SKB_DROP_REASON_QUEUE_PURGE } from '../../uapi/dropreason.ts'
-import { FN_netem_dequeue, FN_netem_enqueue, FN_tfifo_enqueue } from '../../uapi/functions.ts'
+import { FN_netem_dequeue, FN_netem_enqueue, FN_netem_segment, FN_tfifo_enqueue } from '../../uapi/functions.ts'
 import { QDISC_NETEM } from '../../uapi/pkt_sched.ts'
 import {
   __skb_dequeue,
   NO_SKB,
+  consume_skb,
   kfree_skb_list_reason,
   kfree_skb_reason,
   skb_clone,
@@ -27,6 +29,7 @@ import {
   skb_orphan,
   skb_try_make_writable,
 } from '../core/skbuff.ts'
+import { netif_skb_features, skb_gso_segment, skb_is_gso } from '../core/gso.ts'
 import { skb_checksum_help } from '../core/skb_checksum_help.ts'
 import {
   NETEM_SIZE,
@@ -131,18 +134,60 @@ function enqueue_duplicate(copy: sk_buff, sch: Qdisc): void {
   q.duplicate = saved
 }
 
+/** A train that is to be corrupted goes on in its segments, the first of which is; NO_SKB: it could not be cut. */
+function netem_segment(skb: sk_buff): sk_buff {
+  walk(FN_netem_segment, changetype<usize>(skb))
+  const segs = skb_gso_segment(skb, netif_skb_features(skb) & ~NETIF_F_GSO_MASK)
+  if (IS_ERR(segs) || segs == 0) return NO_SKB
+  consume_skb(skb, SKB_ENDED_ABSORBED)
+  qdisc_cb(changetype<sk_buff>(segs)).pkt_len = changetype<sk_buff>(segs).len
+  return changetype<sk_buff>(segs)
+}
+
+/** The other segments of a train: parents have counted one packet of whole bytes, sent of which went on already. */
+function enqueue_segments(rest: usize, sch: Qdisc, whole: u32, sent: u32): void {
+  let count: i32 = 1
+  let bytes = sent
+  let p = rest
+  while (p) {
+    const seg = changetype<sk_buff>(p)
+    p = seg.next
+    seg.next = 0
+    const len = seg.len
+    qdisc_cb(seg).pkt_len = len
+    qdisc_cb(seg).drop_reason = SKB_DROP_REASON_QDISC_DROP
+    const rc = qdisc_enqueue(seg, sch)
+    if (rc == NET_XMIT_SUCCESS) {
+      count += 1
+      bytes += len
+    } else if (xmit_dropped(rc)) sch.drops += 1
+  }
+  qdisc_tree_reduce_backlog(sch, 1 - count, <i32>(whole - bytes))
+}
+
+/** Is the packet duplicated (2), let go (1) or lost (0)? */
+function copies(skb: sk_buff, sch: Qdisc): i32 {
+  const q = netem_priv(sch)
+  let count = 1
+  if (q.duplicate && q.duplicate >= get_crandom(dup_cor(sch), prng(sch))) count++
+  if (!loss_event(loss_model(sch), q.loss, loss_cor(sch), prng(sch))) return count
+  if (q.ecn && INET_ECN_set_ce(skb)) sch.drops += 1
+  else count--
+  return count
+}
+
+/** Both are lost. */
+function drop_both(skb: sk_buff, copy: sk_buff, sch: Qdisc): i32 {
+  if (changetype<usize>(copy)) __qdisc_drop(copy)
+  return qdisc_drop(skb, sch)
+}
+
 function netem_enqueue(p: usize, s: usize): i32 {
   walk(FN_netem_enqueue, p)
-  const skb = changetype<sk_buff>(p)
+  let skb = changetype<sk_buff>(p)
   const sch = changetype<Qdisc>(s)
   const q = netem_priv(sch)
-  const rng = prng(sch)
-  let count = 1
-  if (q.duplicate && q.duplicate >= get_crandom(dup_cor(sch), rng)) count++
-  if (loss_event(loss_model(sch), q.loss, loss_cor(sch), rng)) {
-    if (q.ecn && INET_ECN_set_ce(skb)) sch.drops += 1
-    else count--
-  }
+  const count = copies(skb, sch)
   if (count == 0) {
     sch.drops += 1
     __qdisc_drop(skb)
@@ -151,26 +196,58 @@ function netem_enqueue(p: usize, s: usize): i32 {
   // A packet that will wait here no longer holds back who sent it.
   if (q.latency || q.jitter || q.rate) skb_orphan(skb)
   const copy = count > 1 ? skb_clone(skb) : NO_SKB
-  const twice = changetype<usize>(copy) != 0
-  const broken = q.corrupt && q.corrupt >= get_crandom(corrupt_cor(sch), rng) && !corrupted(skb, sch)
-  if (broken || q.t_len >= sch.limit) {
-    if (twice) __qdisc_drop(copy)
-    return qdisc_drop(skb, sch)
+  const whole = qdisc_pkt_len(skb)
+  let rest: usize = 0
+  if (q.corrupt && q.corrupt >= get_crandom(corrupt_cor(sch), prng(sch))) {
+    if (skb_is_gso(skb)) {
+      const first = netem_segment(skb)
+      if (changetype<usize>(first) == 0) return drop_both(skb, copy, sch)
+      skb = first
+      rest = skb.next
+      skb.next = 0
+    }
+    if (!corrupted(skb, sch)) {
+      skb.next = rest
+      return drop_list(skb, copy, sch)
+    }
   }
-  if (twice) enqueue_duplicate(copy, sch)
-  sch.backlog += qdisc_pkt_len(skb)
-  const in_order = q.gap == 0 || q.counter < q.gap - 1 || q.reorder < get_crandom(reorder_cor(sch), rng)
-  if (in_order) {
+  if (q.t_len >= sch.limit) {
+    skb.next = rest
+    return drop_list(skb, copy, sch)
+  }
+  if (changetype<usize>(copy)) enqueue_duplicate(copy, sch)
+  const len = qdisc_pkt_len(skb)
+  sch.backlog += len
+  netem_place(skb, sch)
+  if (rest) enqueue_segments(rest, sch, whole, len)
+  return NET_XMIT_SUCCESS
+}
+
+/** A packet, its segments and its duplicate are lost. */
+function drop_list(first: sk_buff, copy: sk_buff, sch: Qdisc): i32 {
+  let p = first.next
+  while (p) {
+    const seg = changetype<sk_buff>(p)
+    p = seg.next
+    qdisc_cb(seg).drop_reason = SKB_DROP_REASON_QDISC_DROP
+    __qdisc_drop(seg)
+  }
+  return drop_both(first, copy, sch)
+}
+
+/** Into the list of those that wait, or before all. */
+function netem_place(skb: sk_buff, sch: Qdisc): void {
+  const q = netem_priv(sch)
+  if (q.gap == 0 || q.counter < q.gap - 1 || q.reorder < get_crandom(reorder_cor(sch), prng(sch))) {
     store<u64>(qdisc_cb_private(skb), departure(skb, sch))
     q.counter += 1
     tfifo_enqueue(skb, sch)
-  } else {
-    store<u64>(qdisc_cb_private(skb), boot.now)
-    q.counter = 0
-    queue_first(skb, sch)
-    sch.requeues += 1
+    return
   }
-  return NET_XMIT_SUCCESS
+  store<u64>(qdisc_cb_private(skb), boot.now)
+  q.counter = 0
+  queue_first(skb, sch)
+  sch.requeues += 1
 }
 
 /** Before all others. */

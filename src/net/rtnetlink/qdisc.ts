@@ -212,10 +212,11 @@ export function listClasses(machine: Machine, namespace: NamespaceState, dev: st
     return Array.from({ length: count }, (_, i) => {
       const at = out + i * uapi.DUMP_SIZE
       const leaf = word32(core, at, uapi.DUMP_LEAF)
+      const parent = word32(core, at, uapi.DUMP_PARENT)
       return {
         class: kindName(word32(core, at, uapi.DUMP_KIND)),
         handle: formatClassid(word32(core, at, uapi.DUMP_HANDLE)),
-        parent: formatClassid(word32(core, at, uapi.DUMP_PARENT)),
+        parent: parent === ROOT ? 'root' : formatClassid(parent),
         dev,
         ...(leaf && { leaf: formatClassid(leaf) }),
         ...statsAt(core, at),

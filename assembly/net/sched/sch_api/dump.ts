@@ -5,7 +5,7 @@ import { DQL_MAX_LIMIT } from '../../../lib/dynamic_queue_limits.ts'
 import { boot } from '../../../lib/boot.ts'
 import { netdev_get_tx_queue, netdev_queue_dql } from '../../../include/netdev_queue.ts'
 import { net_device } from '../../../include/netdevice.ts'
-import { Qdisc, TCQ_F_BUILTIN, TCQ_F_INVISIBLE, qdisc_ops } from '../../../include/sch_generic.ts'
+import { Qdisc, TCQ_F_BUILTIN, TCQ_F_INVISIBLE, TC_H_ROOT, qdisc_ops } from '../../../include/sch_generic.ts'
 import { ENOENT } from '../../../uapi/errno.ts'
 import {
   DUMP_BACKLOG,
@@ -89,7 +89,7 @@ export function tc_dump_tclass(dev: net_device, handle: u32, out: usize, max: u3
     memory.fill(at, 0, DUMP_SIZE)
     const cl = i + 1
     put(at, DUMP_HANDLE, sch.handle | cl)
-    put(at, DUMP_PARENT, sch.handle)
+    put(at, DUMP_PARENT, sch.kind == QDISC_MQ ? TC_H_ROOT : sch.handle)
     put(at, DUMP_KIND, sch.kind)
     const leaf = changetype<Qdisc>(call_indirect<usize>(ops.leaf, changetype<usize>(sch), cl))
     put(at, DUMP_LEAF, leaf.handle)
