@@ -45,6 +45,7 @@ import {
 } from '../net/core/dev.ts'
 import { ipip_uninit } from '../net/ipv4/ipip.ts'
 import { dev_shutdown } from '../net/sched/dev_activate.ts'
+import { gro_cells_destroy } from '../net/core/gro_cells.ts'
 import { dev_set_rps } from '../net/core/dev_rps.ts'
 import { dev_addr_flush } from '../net/core/dev_addr_lists.ts'
 import { kfree_skb_reason } from '../net/core/skbuff.ts'
@@ -110,6 +111,7 @@ function leave(dev: net_device): void {
   unlist_netdevice(changetype<net>(dev.nd_net), dev)
   flush_backlog(dev)
   dev_shutdown(dev)
+  if (dev.kind == DEV_KIND_IPIP || dev.kind == DEV_KIND_VXLAN) gro_cells_destroy(dev)
   notify(dev, NETDEV_UNREGISTER, 0)
   dev_set_rps(dev, 0, 0)
   dev_addr_flush(dev)

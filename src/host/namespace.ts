@@ -18,7 +18,8 @@ import {
 import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { type FdbInfo, type FdbSpec, delFdb, listFdb, setFdb } from '../net/rtnetlink/fdb.ts'
-import { type NewLink, addLink, delLink } from '../net/rtnetlink/newlink.ts'
+import { delLink } from '../net/rtnetlink/dellink.ts'
+import { type NewLink, addLink } from '../net/rtnetlink/newlink.ts'
 import {
   type NeighbourInfo,
   type NeighbourSpec,

@@ -63,6 +63,12 @@ function lookAtAll(machine: Machine): void {
   const { memory, offsets } = machine.core
   const cpu = machine.cpu(0)
   const listed = new Set(machine.state.cpus.flatMap(({ pollList }) => pollList))
+  const softnet = memory.readU32(machine.core.boot('softnet'))
+  for (const each of machine.state.cpus) {
+    const at = softnet + each.id * machine.core.constants.SOFTNET_SIZE + offsets.softnet_data.backlog
+    const backlog = memory.readU32(at)
+    if (machine.napiScheduled(backlog) && !listed.has(backlog)) machine.scheduleNapi(each, backlog)
+  }
   for (const namespace of machine.state.namespaces) {
     for (const device of namespace.devices) {
       const contexts = device.nic?.napis ?? [memory.readU32(device.ptr + offsets.net_device.napi_list)]

@@ -243,7 +243,16 @@ export const LAYOUT = {
   ],
   in_device: ['arp_parms'],
   napi_struct: ['next', 'state', 'weight'],
-  softnet_data: ['processed', 'dropped', 'time_squeeze', 'received_rps', 'flow_limit', 'input_qlen', 'process_qlen'],
+  softnet_data: [
+    'processed',
+    'dropped',
+    'time_squeeze',
+    'received_rps',
+    'flow_limit',
+    'backlog',
+    'input_qlen',
+    'process_qlen',
+  ],
   igb_ring: [
     'fifo_head',
     'fifo_tail',

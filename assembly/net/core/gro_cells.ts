@@ -53,7 +53,7 @@ export function gro_cells_receive(dev: net_device, skb: sk_buff): void {
   napi_schedule(napi)
 }
 
-/** The device goes: what waits is lost. */
+/** The device leaves: what waits is lost. */
 export function gro_cells_destroy(dev: net_device): void {
   const queue = changetype<sk_buff_head>(changetype<napi_struct>(dev.napi_list).priv)
   __skb_queue_purge_reason(queue, SKB_DROP_REASON_DEV_READY, FN_gro_cells_receive)

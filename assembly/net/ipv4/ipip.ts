@@ -49,7 +49,7 @@ import { IPPROTO_IPIP } from '../../uapi/socket.ts'
 import { rtable, flowi4 } from '../../include/dst.ts'
 import { __dev_get_by_index, alloc_netdev, free_netdev, register_netdevice } from '../core/dev.ts'
 import { dst_release } from '../core/dst.ts'
-import { GRO_CELL_SIZE, gro_cells_destroy, gro_cells_init } from '../core/gro_cells.ts'
+import { GRO_CELL_SIZE, gro_cells_init } from '../core/gro_cells.ts'
 import { kfree_skb_reason, skb_transport_header } from '../core/skbuff.ts'
 import { pskb_may_pull } from '../core/skbuff_data.ts'
 import { IP_MAX_MTU, IPV4_MIN_MTU } from './ip_output/mtu.ts'
@@ -198,7 +198,6 @@ export function ipip_uninit(dev: net_device): void {
     link = load<usize>(link) + offsetof<ip_tunnel>('next')
   }
   if (load<usize>(link)) store<usize>(link, tunnel.next)
-  gro_cells_destroy(dev)
 }
 
 /** Enters the driver into the table of ndo_start_xmit. */

@@ -7,10 +7,10 @@ import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
 import { encodeIfname, integer, parseMac } from '../../wasm/encode.ts'
 import { checked, systemError } from '../../wasm/errors.ts'
-import { NAPI_STATE_SCHED } from '../../wasm/abi.ts'
 import { setCarrier } from '../carrier.ts'
 import { featureBits } from '../ethtool.ts'
 import { enlist, indexOf, requireDevice } from '../dev.ts'
+import { forgetScheduled, removeAbove } from './dellink.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
 import { requireNamespace } from '../net_namespace.ts'
 import { inheritDefaults, ipv4_devconf_setall } from '../sysctl.ts'
@@ -83,21 +83,6 @@ function setRps(machine: Machine, device: DeviceState, cpus: readonly number[]):
   )
 }
 
-/** What polls of the device were scheduled: nothing that names it may stay. */
-export function forgetScheduled(machine: Machine, device: DeviceState): void {
-  machine.drain()
-  const { memory, offsets } = machine.core
-  const first = memory.readU32(device.ptr + offsets.net_device.napi_list)
-  const contexts = device.nic?.napis ?? [first]
-  for (const cpu of machine.state.cpus) {
-    cpu.pollList = cpu.pollList.filter((napi) => !contexts.includes(napi))
-  }
-  for (const napi of contexts) {
-    const at = napi + offsets.napi_struct.state
-    if (napi !== 0) memory.writeU32(at, memory.readU32(at) & ~NAPI_STATE_SCHED)
-  }
-}
-
 /** Moves a device to another namespace. */
 function move(machine: Machine, from: NamespaceState, device: DeviceState, to: NamespaceState): void {
   const done = machine.core.exports.dev_change_net_namespace(device.ptr, to.net)
@@ -106,6 +91,7 @@ function move(machine: Machine, from: NamespaceState, device: DeviceState, to: N
   from.devices = from.devices.filter((other) => other !== device)
   device.ifindex = indexOf(machine, device.ptr)
   enlist(machine, to, device)
+  removeAbove(machine, device)
 }
 
 /**

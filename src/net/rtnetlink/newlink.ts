@@ -1,17 +1,15 @@
-// ip link add and del: devices that software makes. Mirrors rtnl_newlink and rtnl_dellink of net/core/rtnetlink.c, and the newlink
-// of each driver. TAPs and NICs are made by src/net/dev.ts; del takes them away too.
+// ip link add: devices that software makes. Mirrors rtnl_newlink of net/core/rtnetlink.c and the newlink of each driver.
+// TAPs, TUNs and NICs are made by src/net/dev.ts.
 
-import { unplug } from '../../drivers/net/wire.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceKind, DeviceState, NamespaceState } from '../../kernel/state.ts'
 import type { Ptr } from '../../wasm/abi.ts'
 import { byteSwap16, encodeIfname, integer, parseIPv4 } from '../../wasm/encode.ts'
 import { checked, invalid, systemError } from '../../wasm/errors.ts'
-import { deviceByName, deviceByPointer, enter, freshMac, requireDevice, writeIdentity } from '../dev.ts'
-import { linkwatch_run_due } from '../link_watch.ts'
+import { deviceByName, enter, freshMac, requireDevice, writeIdentity } from '../dev.ts'
 import { requireNamespace } from '../net_namespace.ts'
-import { type NetnsLike, forgetScheduled, setLink } from './link.ts'
+import { type NetnsLike, setLink } from './link.ts'
 
 const SYSCALL = 'RTM_NEWLINK'
 const NO_MAC = '00:00:00:00:00:00'
@@ -220,42 +218,4 @@ export function addLink(machine: Machine, namespace: NamespaceState, link: NewLi
     setLink(machine, other, link.peer.name, { mtu: link.peer.mtu })
   }
   return device
-}
-
-/** Takes one device out of the core, and its entry out of its namespace. */
-function remove(machine: Machine, device: DeviceState): void {
-  const { exports } = machine.core
-  const found = deviceByPointer(machine, device.ptr)
-  if (!found) return
-  exports.unregister_netdevice(device.ptr)
-  forgetScheduled(machine, device)
-  found.namespace.devices = found.namespace.devices.filter((other) => other !== device)
-  exports.free_netdevice(device.ptr)
-}
-
-/** Devices that go with these. */
-function aboveOf(machine: Machine, gone: readonly DeviceState[]): DeviceState[] {
-  const ids = new Set(gone.map(({ id }) => id))
-  const all = machine.state.namespaces.flatMap(({ devices }) => devices)
-  return all.filter(({ below: id }) => id !== undefined && ids.has(id))
-}
-
-/**
- * Takes a device away: down, its addresses, routes, neighbours and memberships gone; a veth's other end goes with it. ENODEV;
- * EOPNOTSUPP for lo.
- */
-export function delLink(machine: Machine, namespace: NamespaceState, name: string): void {
-  const syscall = 'RTM_DELLINK'
-  const device = requireDevice(namespace, name, syscall)
-  if (device.kind === 'lo') throw systemError('EOPNOTSUPP', syscall, 'lo stays as long as its namespace')
-  const peer = device.nic?.peer
-  if (peer?.kind === 'link') unplug(machine.simulation, peer.link)
-  inProcess(machine, () => {
-    const other = device.kind === 'veth' ? machine.core.exports.veth_other(device.ptr) >>> 0 : 0
-    const otherEnd = other === 0 ? undefined : deviceByPointer(machine, other)
-    remove(machine, device)
-    if (otherEnd) remove(machine, otherEnd.device)
-    for (const above of aboveOf(machine, otherEnd ? [device, otherEnd.device] : [device])) remove(machine, above)
-  })
-  linkwatch_run_due(machine)
 }

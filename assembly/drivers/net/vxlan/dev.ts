@@ -39,7 +39,7 @@ import {
   register_netdevice,
   unlist_netdevice,
 } from '../../../net/core/dev.ts'
-import { GRO_CELL_SIZE, gro_cells_destroy, gro_cells_init } from '../../../net/core/gro_cells.ts'
+import { GRO_CELL_SIZE, gro_cells_init } from '../../../net/core/gro_cells.ts'
 import { ether_setup } from '../ether.ts'
 import { vxlan_cleanup, vxlan_fdb_update, vxlan_flush } from './fdb.ts'
 import { VXLAN_HEADROOM } from './xmit.ts'
@@ -126,5 +126,4 @@ export function vxlan_uninit(dev: net_device): void {
   vxlan_flush(vxlan, true)
   kfree(vxlan.fdb, FDB_BYTES)
   vxlan.fdb = 0
-  gro_cells_destroy(dev)
 }
