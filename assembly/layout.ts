@@ -23,6 +23,7 @@ export const OFF_boot_block_event_tail: usize = offsetof<boot_block>('event_tail
 export const OFF_boot_block_event_lost: usize = offsetof<boot_block>('event_lost')
 export const OFF_boot_block_extack: usize = offsetof<boot_block>('extack')
 export const OFF_boot_block_timer_moved: usize = offsetof<boot_block>('timer_moved')
+export const OFF_boot_block_hrtimer_count: usize = offsetof<boot_block>('hrtimer_count')
 export const OFF_boot_block_arena_brk: usize = offsetof<boot_block>('arena_brk')
 export const OFF_boot_block_cpu: usize = offsetof<boot_block>('cpu')
 export const OFF_boot_block_softnet: usize = offsetof<boot_block>('softnet')

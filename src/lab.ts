@@ -227,8 +227,8 @@ export class Lab implements AsyncDisposable {
   }
 
   /**
-   * Lets happen what is due until nothing moves any more: no frame on a wire or in a ring, no softirq. Timers fire on the
-   * way, but do not keep it going. `for` bounds it: ns, or '1s' of virtual time.
+   * Lets happen what is due until nothing moves any more: no frame on a wire or in a ring, no softirq, no packet that waits in
+   * a qdisc for its time. Other timers fire on the way, but do not keep it going. `for` bounds it: ns, or '1s' of virtual time.
    */
   run(options: { for?: number | string } = {}): RunResult {
     this.#assertOpen()

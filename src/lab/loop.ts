@@ -138,6 +138,12 @@ function runTimers(machine: Machine, time: number): void {
   }
 }
 
+/** Do packets wait in a qdisc for their time? Timers in ns are theirs alone. */
+function packetsWait({ machines }: Simulation): boolean {
+  for (const { core } of machines.values()) if (core.memory.readU32(core.hrtimerCountAt) > 0) return true
+  return false
+}
+
 /** How a run ended. */
 export interface RunResult {
   /** Events and timers that happened. */
@@ -148,7 +154,7 @@ export interface RunResult {
 
 /**
  * Lets happen what is due up to a time, at most `limit` events and timers. With `untilIdle` it ends when no frame, interrupt
- * or softirq is under way any more: timers alone do not keep it going. The clock stands at the last that happened.
+ * or softirq is under way any more, and no packet waits in a qdisc for its time: other timers do not keep it going. The clock stands at the last that happened.
  */
 export function runUntil(simulation: Simulation, until: number, untilIdle: boolean, limit = Infinity): RunResult {
   const { clock } = simulation.state
@@ -157,8 +163,8 @@ export function runUntil(simulation: Simulation, until: number, untilIdle: boole
     const eventTime = nextEventTime(clock)
     const timer = nextTimer(simulation)
     const time = Math.min(eventTime, timer.time)
-    const idle = eventTime > until || eventTime === Infinity
-    if (time > until || (untilIdle && eventTime === Infinity)) return { happened, idle }
+    const quiet = eventTime === Infinity && !packetsWait(simulation)
+    if (time > until || (untilIdle && quiet)) return { happened, idle: quiet || eventTime > until }
     if (happened >= limit) return { happened, idle: false }
     happened++
     clock.now = Math.max(clock.now, time)

@@ -212,6 +212,7 @@ export const LAYOUT = {
     'tcp_isn',
     'function_counts',
     'timer_moved',
+    'hrtimer_count',
     'extack',
   ],
   net: [

@@ -19,6 +19,7 @@ export class Core {
   readonly cpuAt: Ptr
   readonly traceAt: Ptr
   readonly timerMovedAt: Ptr
+  readonly hrtimerCountAt: Ptr
   readonly headAt: Ptr
   readonly tailAt: Ptr
   readonly lostAt: Ptr
@@ -38,6 +39,7 @@ export class Core {
     this.cpuAt = this.boot('cpu')
     this.traceAt = this.boot('trace_flags')
     this.timerMovedAt = this.boot('timer_moved')
+    this.hrtimerCountAt = this.boot('hrtimer_count')
     this.headAt = this.boot('event_head')
     this.tailAt = this.boot('event_tail')
     this.lostAt = this.boot('event_lost')

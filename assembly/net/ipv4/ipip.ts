@@ -2,7 +2,7 @@
 // Left out: MPLS and IPv6 within, the fallback device tunl0. Read first: RFC 2003.
 
 import { SLOT_NDO_START_XMIT, boot, slot_set } from '../../lib/boot.ts'
-import { IP_DF, IP_HEADER_MIN, iphdr } from '../../include/ip.ts'
+import { IP_HEADER_MIN, iphdr } from '../../include/ip.ts'
 import {
   IP_TUNNEL_PARM_SIZE,
   IP_TUNNEL_SIZE,
