@@ -25,6 +25,12 @@ function defer(machine: Machine, cpu: CpuState): void {
   pushEvent(machine.simulation.state.clock, cpu.busyUntil, 'softirq', machine.id, cpu.id)
 }
 
+/** Makes a softirq pending; it runs as soon as the CPU is free. */
+export function raise_softirq(machine: Machine, cpu: CpuState, softirq: number): void {
+  cpu.pending |= 1 << softirq
+  defer(machine, cpu)
+}
+
 /** Runs what is pending: again while more is raised, up to ten rounds or 2 ms, then ksoftirqd is woken. */
 function handle_softirqs(machine: Machine, cpu: CpuState): void {
   const end = beginsAt(cpu, machine.now) + MAX_SOFTIRQ_TIME_NS

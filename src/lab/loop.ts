@@ -4,8 +4,8 @@
 import type { NicAt } from '../drivers/net/nic.ts'
 import { interrupt, polled, transmit, transmitMore } from '../drivers/net/nic.ts'
 import { deliver, nicAt, wireRate } from '../drivers/net/wire.ts'
-import type { Handlers, Machine, Simulation } from '../kernel/machine.ts'
-import { run_deferred, run_ipi, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
+import { type Handlers, type Machine, NET_TX_SOFTIRQ, type Simulation } from '../kernel/machine.ts'
+import { raise_softirq, run_deferred, run_ipi, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
 import { type SimEvent, nextEventTime, popEvent } from '../kernel/time.ts'
 import { deviceByPointer } from '../net/dev.ts'
 import { nextSleepEnd, wakeSleepers } from '../kernel/wait.ts'
@@ -62,6 +62,8 @@ function nicOf(machine: Machine, pointer: number): NicAt | undefined {
 function lookAtAll(machine: Machine): void {
   const { memory, offsets } = machine.core
   const cpu = machine.cpu(0)
+  // Qdiscs may have been scheduled.
+  for (const each of machine.state.cpus) raise_softirq(machine, each, NET_TX_SOFTIRQ)
   const listed = new Set(machine.state.cpus.flatMap(({ pollList }) => pollList))
   const softnet = memory.readU32(machine.core.boot('softnet'))
   for (const each of machine.state.cpus) {

@@ -216,6 +216,35 @@ on('fq: SO_MAX_PACING_RATE paces a connected socket', [{ kind: 'fq' }], (h) => {
   paced.close()
 })
 
+/** struct sock_txtime: CLOCK_MONOTONIC, which is the lab's, without flags. */
+const TXTIME = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
+
+on('fq: packets leave at the times that they carry (SO_TXTIME)', [{ kind: 'fq' }], (h) => {
+  const socket = h.a.socket('udp').setsockopt('SO_TXTIME', TXTIME).connect(PEER)
+  const start = h.net.now
+  // The fourth overtakes the third: a flow keeps its packets by time.
+  const times = [5, 20, 30, 25]
+  times.forEach((ms, i) => {
+    const data = new Uint8Array(100)
+    new DataView(data.buffer).setUint32(0, i)
+    socket.send(data, { cmsg: { SCM_TXTIME: start + ms * 1e6 } })
+  })
+  // Too far away: dropped.
+  socket.send('x', { cmsg: { SCM_TXTIME: start + 11e9 } })
+  const got = arrivals(h, 50, 50)
+  assert.equal(
+    got.map(({ number }) => times[number]),
+    [5, 20, 25, 30],
+  )
+  for (const { number, ns } of got) near(ns, times[number]! * 1e6, 0.03, 'departure')
+  assert.is(h.show()[0]!['horizon_drops'], 1)
+  assert.equal(
+    h.a.drops().map(({ reason, count }) => `${reason} ${count}`),
+    ['FQ_HORIZON_LIMIT 1'],
+  )
+  socket.close()
+})
+
 on('fq: the limit of a flow', [{ kind: 'fq', maxrate: '8kbit', flow_limit: 10 }], (h) => {
   flood(h, 40)
   const [root] = h.show()
