@@ -37,6 +37,9 @@ const ENDS = [
   '10.0.0.77:9',
   '10.0.1.2:9',
   '10.0.1.2:9',
+  '10.0.2.2:9',
+  '10.0.2.2:9',
+  '10.0.3.2:9',
   '127.0.0.1:7',
   '10.0.0.1:7',
   '224.0.0.5:9',
@@ -106,7 +109,14 @@ const own =
   (machine, socket) =>
     step(machine as Sender, socket)
 
-const QUEUES = [{ kind: 'fq' }, { kind: 'pfifo', limit: 3 }, { kind: 'pfifo_fast' }, { kind: 'fq_codel' }] as const
+const QUEUES = [
+  { kind: 'fq' },
+  { kind: 'pfifo', limit: 3 },
+  { kind: 'pfifo_fast' },
+  { kind: 'fq_codel' },
+  { kind: 'tbf', rate: '1mbit', burst: 3000, limit: 20000 },
+  { kind: 'netem', delay: '5ms', loss: '10%', duplicate: '30%', limit: 100 },
+] as const
 
 const bag: readonly Step[] = [
   ...Array<Step>(40).fill(own((machine, socket) => send(machine, socket, false))),
@@ -134,13 +144,13 @@ const bag: readonly Step[] = [
     ({ host, random }) =>
       void host.link(random.pick(['eth0', 'nic0']), { mtu: random.pick([68, 600, 1500, 1500, 9000]) }),
   ),
-  own(({ host, random }) => void host.link(random.pick(['eth0', 'nic0', 'lo']), { up: random.chance(88) })),
+  own(({ host, random }) => void host.link(random.pick(['eth0', 'nic0', 'v0', 'lo']), { up: random.chance(88) })),
   own(({ host, random }) => {
     const feature = random.pick(['tx-scatter-gather', 'tx-checksum-ip-generic', 'tx-udp-segmentation'])
-    host.link(random.pick(['eth0', 'nic0']), { features: { [feature]: random.chance(60) } })
+    host.link(random.pick(['eth0', 'nic0', 'v0']), { features: { [feature]: random.chance(60) } })
   }),
   own(({ host, random }) =>
-    host.qdisc.replace({ dev: random.pick(['eth0', 'nic0']), parent: 'root', ...random.pick(QUEUES) }),
+    host.qdisc.replace({ dev: random.pick(['eth0', 'nic0', 'v0']), parent: 'root', ...random.pick(QUEUES) }),
   ),
   own(({ host, random }) => {
     const ip = random.pick(['10.0.0.2', '10.0.1.2', '10.0.0.77'])
@@ -169,8 +179,20 @@ async function machine(seed: number, memoryMb: number): Promise<Sender> {
   for (const dev of ['eth0', 'nic0']) host.link(dev, { up: true })
   host.neigh.add({ dev: 'eth0', ip: '10.0.0.2', mac: PEER_MAC })
   host.neigh.add({ dev: 'nic0', ip: '10.0.1.2', mac: PEER_MAC })
+  // A namespace behind a veth, and another reached through a tunnel over it.
+  const space = host.netns('x')
+  host.link.add({ kind: 'veth', name: 'v0', peer: { name: 'v1', netns: 'x' } })
+  host.addr.add('v0', '10.0.2.1/24')
+  space.addr.add('v1', '10.0.2.2/24')
+  host.link('v0', { up: true })
+  space.link('v1', { up: true })
+  host.link.add({ kind: 'ipip', name: 'tun0', local: '10.0.2.1', remote: '10.0.2.2' })
+  host.addr.add('tun0', '10.0.3.1/24')
+  host.link('tun0', { up: true })
+  const reader = space.socket('udp').bind('0.0.0.0:9')
   const sockets = Array.from({ length: 5 }, () => open(host, random))
   sockets.push(host.socket('udp').bind('0.0.0.0:7'))
+  sockets.push(reader)
   return { net, host, sockets, random, buffers: [], waiting: [] }
 }
 
