@@ -8,6 +8,7 @@ import { runPath } from './path.ts'
 import { receiveBenches } from './receive.ts'
 import { type Figure, line } from './report.ts'
 import { transmitBenches } from './transmit.ts'
+import { vethBenches } from './veth.ts'
 
 const program = new Command('bench')
   .argument('[name...]', 'benches by name, or the beginning of names')
@@ -15,7 +16,7 @@ const program = new Command('bench')
   .option('--samples <n>', 'samples of a path bench', '15')
 program.parse()
 
-const pathBenches = [...receiveBenches, ...transmitBenches, ...gsoBenches]
+const pathBenches = [...receiveBenches, ...transmitBenches, ...vethBenches, ...gsoBenches]
 const names = program.args
 const { json, samples } = program.opts<{ json?: boolean; samples: string }>()
 const known = [...functionBenches, ...pathBenches].map(({ name }) => name)

@@ -35,7 +35,7 @@ import { IP_ECN_decapsulate, ip_tunnel_ecn_encap } from './ip_tunnel/ecn.ts'
 import { iptunnel_xmit, tunnels_too_deep } from './ip_tunnel_core.ts'
 import { ipv4_link_failure } from './link_failure.ts'
 import { flowi4_init_output } from './route/flow.ts'
-import { ip4_dst_hoplimit, ipv4_mtu, rt_nexthop } from './route/metrics.ts'
+import { ipv4_mtu, rt_nexthop } from './route/metrics.ts'
 import { ip_route_output_key } from './route/output.ts'
 import { ip_rt_update_pmtu } from './route/pmtu.ts'
 

@@ -3,7 +3,7 @@
 
 import { SLOT_ENCAP_ERR_LOOKUP, SLOT_ENCAP_RCV, SLOT_NDO_START_XMIT, slot_set } from '../../../lib/boot.ts'
 import { rtable } from '../../../include/dst.ts'
-import { IP_HEADER_MIN, ipv4_is_multicast, iphdr } from '../../../include/ip.ts'
+import { IP_HEADER_MIN, ipv4_is_multicast } from '../../../include/ip.ts'
 import { net } from '../../../include/net_namespace.ts'
 import { DEV_KIND_VXLAN, NETDEV_TX_OK, dev_stats, net_device } from '../../../include/netdevice.ts'
 import { SKB_ENCAPSULATION, SKB_GSO_UDP_TUNNEL, SKB_GSO_UDP_TUNNEL_CSUM, sk_buff } from '../../../include/skbuff.ts'
@@ -40,7 +40,7 @@ import {
   FN_vxlan_xmit_one,
 } from '../../../uapi/functions.ts'
 import { IFF_UP } from '../../../uapi/if.ts'
-import { ETH_HLEN, ETH_P_IP, ETH_P_TEB } from '../../../uapi/if_ether.ts'
+import { ETH_HLEN, ETH_P_TEB } from '../../../uapi/if_ether.ts'
 import { PACKET_HOST } from '../../../uapi/in.ts'
 import { RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST } from '../../../uapi/rtnetlink.ts'
 import { netif_rx } from '../../../net/core/dev_backlog.ts'
@@ -164,10 +164,6 @@ function route(vxlan: vxlan_dev, rd: vxlan_rdst, sport: u32, dport: u32, tos: u3
   if (changetype<rtable>(rt).dev != vxlan.dev) return rt
   dst_release(rt)
   return ERR_PTR(ELOOP)
-}
-
-function inherited_ttl(skb: sk_buff, otherwise: u32): u32 {
-  return skb.protocol == htons(ETH_P_IP) ? changetype<iphdr>(skb.head + skb.network_header).ttl : otherwise
 }
 
 /**
