@@ -14,7 +14,6 @@ import {
 import { net } from '../../include/net_namespace.ts'
 import { icmphdr } from '../../include/headers.ts'
 import {
-  DEV_ADDR,
   DEV_KIND_IPIP,
   IFF_XMIT_DST_RELEASE,
   NETDEV_TX_OK,
