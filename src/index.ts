@@ -12,6 +12,7 @@ export type {
   LinkCommands,
   NeighbourCommands,
   NicOptions,
+  QdiscCommands,
   RouteCommands,
   RuleCommands,
   TapOptions,
