@@ -67,6 +67,22 @@ path('what is written before the device has read it is what leaves', { ...NIC, s
   assert.equal(completions(socket), ['0-0'])
 })
 
+/** A namespace behind a veth. */
+function joined({ host }: Story): void {
+  const space = host.netns('x')
+  host.link.add({ kind: 'veth', name: 'v0', peer: { name: 'v1', netns: 'x' } })
+  host.addr.add('v0', '10.9.0.1/24')
+  space.addr.add('v1', '10.9.0.2/24')
+  host.link('v0', { up: true })
+  space.link('v1', { up: true })
+}
+
+function dummy({ host }: Story): void {
+  host.link.add({ kind: 'dummy', name: 'd0' })
+  host.addr.add('d0', '10.8.0.1/24')
+  host.link('d0', { up: true })
+}
+
 interface Row {
   setup: Setup
   to?: string
@@ -79,6 +95,8 @@ const rows: Readonly<Record<string, Row>> = {
   'a NIC': { setup: NIC, expect: ['0-0'] },
   'lo: copied': { setup: NIC, to: LO, expect: ['0-0!'] },
   'a TAP: copied': { setup: TAP, expect: ['0-0!'] },
+  'veth: copied where it comes in': { setup: NIC, to: '10.9.0.2:9', more: joined, expect: ['0-0!'] },
+  'a dummy': { setup: NIC, to: '10.8.0.2:9', more: dummy, expect: ['0-0'] },
   'any other memory: copied': { setup: NIC, own: false, expect: ['0-0!'] },
   'an empty datagram has a number': { setup: NIC, size: 0, expect: ['0-0'] },
   'fragments: copied': { setup: NIC, size: 3000, expect: ['0-0!'] },
