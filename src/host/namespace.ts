@@ -72,7 +72,7 @@ export type TunOptions = Pick<TapOptions, 'mtu' | 'napi' | 'carrier'>
 export interface NicOptions {
   mac?: string
   mtu?: number
-  /** Receive queues, 1 to 16; their interrupts go round the CPUs. */
+  /** Receive queues, and as many transmit queues, 1 to 16; their interrupts go round the CPUs. */
   queues?: number
   /** Descriptors of a ring, a power of two from 64 to 4096; 256 unless given. */
   ring?: number
