@@ -65,10 +65,9 @@ export interface Walk {
   act(h: Story): void
 }
 
-/** Much has left by the device, so that byte queue limits let some packets pass. */
-function sendMuch(h: Story): void {
-  const other = '10.0.0.3'
-  h.host.neigh.add({ dev: 'eth0', ip: other, mac: PEER_MAC })
+/** Much has left by the device, so that byte queue limits let some packets pass. other: an address of its network. */
+export function sendMuch(h: Story, dev = 'eth0', other = '10.0.0.3'): void {
+  h.host.neigh.add({ dev, ip: other, mac: PEER_MAC })
   const socket = h.udp({ port: 9 })
   for (let i = 0; i < 8; i++) {
     socket.send(new Uint8Array(16_000), `${other}:9`)
