@@ -213,8 +213,44 @@ function udp_encap(sk: sock, skb: sk_buff): bool {
   return false
 }
 
-/** Into the socket's queue, its header off. */
-function udp_enqueue(sk: sock, skb: sk_buff): void {
+/** Cuts a train for a socket that does not want it whole. */
+function udp_queue_segments(sk: sock, skb: sk_buff): void {
+  let p = udp_rcv_segment(sk, skb)
+  while (p) {
+    const seg = changetype<sk_buff>(p)
+    p = seg.next
+    seg.next = 0
+    udp_post_segment_fix_csum(seg)
+    udp_queue_rcv_skb(sk, seg, true)
+  }
+}
+
+/** What is not plain. Do encapsulation and the socket's program leave it to be queued? False: it is gone, or its segments are queued. */
+function udp_admits(sk: sock, skb: sk_buff, segment: bool): bool {
+  const p = changetype<usize>(skb)
+  if (!segment) {
+    walk(FN_udp_queue_rcv_skb, p)
+    if (udp_unexpected_gso(sk, skb)) {
+      udp_queue_segments(sk, skb)
+      return false
+    }
+  }
+  walk(FN_udp_queue_rcv_one_skb, p)
+  if (sk.encap_type && sk.encap_rcv && !udp_encap(sk, skb)) return false
+  if (sk.sk_filter) return udp_filter(sk, skb)
+  walk_all(QUEUE_WALK + FILTERED, p)
+  return true
+}
+
+/**
+ * One packet for one socket; segment: it was cut out of a train here (udp_queue_rcv_one_skb).
+ *
+ * Uses: data at the UDP header, dst. Sets: data behind it. Next: the socket's queue, or it is dropped.
+ */
+function udp_queue_rcv_skb(sk: sock, skb: sk_buff, segment: bool): void {
+  if (((<u32>sk.sk_filter) | sk.encap_type | (skb.skb_flags & SKB_SHINFO)) == 0)
+    walk_all(QUEUE_WALK, changetype<usize>(skb))
+  else if (!udp_admits(sk, skb, segment)) return
   udp_csum_pull_header(skb)
   ipv4_pktinfo_prepare(sk, skb)
   if (sk.inet_daddr) sk.sk_incoming_cpu = <i32>boot.cpu
@@ -223,47 +259,6 @@ function udp_enqueue(sk: sock, skb: sk_buff): void {
   mib_inc(owner, UDP_MIB_RCVBUFERRORS)
   mib_inc(owner, UDP_MIB_INERRORS)
   kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF, FN_udp_queue_rcv_one_skb)
-}
-
-/** One datagram, if encapsulation and the program of a socket that has one leave it to be queued. */
-function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
-  const p = changetype<usize>(skb)
-  walk(FN_udp_queue_rcv_one_skb, p)
-  if (sk.encap_type && sk.encap_rcv && !udp_encap(sk, skb)) return
-  if (sk.sk_filter) {
-    if (!udp_filter(sk, skb)) return
-  } else {
-    walk_all(QUEUE_WALK + FILTERED, p)
-  }
-  udp_enqueue(sk, skb)
-}
-
-/** What is not plain: a train is cut first, unless the socket wants it whole. */
-function udp_queue_rcv_any(sk: sock, skb: sk_buff): void {
-  walk(FN_udp_queue_rcv_skb, changetype<usize>(skb))
-  if (!udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb)
-  let p = udp_rcv_segment(sk, skb)
-  while (p) {
-    const seg = changetype<sk_buff>(p)
-    p = seg.next
-    seg.next = 0
-    udp_post_segment_fix_csum(seg)
-    udp_queue_rcv_one_skb(sk, seg)
-  }
-}
-
-/**
- * One packet for one socket.
- *
- * Uses: data at the UDP header, dst. Sets: data behind it. Next: the socket's queue, or it is dropped.
- */
-function udp_queue_rcv_skb(sk: sock, skb: sk_buff): void {
-  if (((<u32>sk.sk_filter) | sk.encap_type | (skb.skb_flags & SKB_SHINFO)) == 0) {
-    walk_all(QUEUE_WALK, changetype<usize>(skb))
-    udp_enqueue(sk, skb)
-  } else {
-    udp_queue_rcv_any(sk, skb)
-  }
 }
 
 /**
@@ -286,7 +281,7 @@ function __udp4_lib_mcast_deliver(net: net, skb: sk_buff, uh: udphdr, saddr: u32
     }
     const clone = skb_clone(skb)
     if (changetype<usize>(clone)) {
-      udp_queue_rcv_skb(sk, clone)
+      udp_queue_rcv_skb(sk, clone, false)
       continue
     }
     sk.sk_drops += 1
@@ -294,7 +289,7 @@ function __udp4_lib_mcast_deliver(net: net, skb: sk_buff, uh: udphdr, saddr: u32
     mib_inc(net, UDP_MIB_INERRORS)
   }
   if (changetype<usize>(first)) {
-    udp_queue_rcv_skb(first, skb)
+    udp_queue_rcv_skb(first, skb, false)
     return
   }
   mib_inc(net, UDP_MIB_IGNOREDMULTI)
@@ -354,7 +349,7 @@ export function udp_rcv(skb: sk_buff): void {
     const known = skb_steal_sock(skb)
     if (known.inet_daddr) udp_sk_rx_dst_set(known, skb.dst)
     walk(FN_udp_unicast_rcv_skb, p)
-    return udp_queue_rcv_skb(known, skb)
+    return udp_queue_rcv_skb(known, skb, false)
   }
   if (changetype<rtable>(skb.dst).rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
     return __udp4_lib_mcast_deliver(owner, skb, uh, saddr, daddr)
@@ -363,5 +358,5 @@ export function udp_rcv(skb: sk_buff): void {
   const sk = __udp4_lib_lookup(owner, saddr, uh.source, daddr, port, inet_iif(skb), p)
   if (changetype<usize>(sk) == 0) return no_socket(skb, owner)
   walk(FN_udp_unicast_rcv_skb, p)
-  udp_queue_rcv_skb(sk, skb)
+  udp_queue_rcv_skb(sk, skb, false)
 }
