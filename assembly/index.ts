@@ -38,6 +38,7 @@ import {
   OFF_fib_config_fc_has_mx,
   OFF_fib_config_fc_mp,
   OFF_fib_config_fc_mx,
+  OFF_fib_config_fc_nh_id,
   OFF_fib_config_fc_nhs,
   OFF_fib_config_fc_nlflags,
   OFF_fib_config_fc_oif,
@@ -263,6 +264,8 @@ import {
 } from './net/socket.ts'
 import { inet_rtm_deladdr, inet_rtm_newaddr } from './net/ipv4/devinet/ifa.ts'
 import { igmp_dump } from './net/ipv4/igmp/dump.ts'
+import { rtm_del_nexthop, rtm_new_nexthop } from './net/ipv4/nexthop.ts'
+import { rtm_dump_nexthop, rtm_get_nexthop } from './net/ipv4/nexthop/dump.ts'
 import { fib_dump } from './net/ipv4/fib_trie/dump.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from './net/ipv4/fib_frontend/config.ts'
 
@@ -303,6 +306,7 @@ export {
   OFF_fib_config_fc_has_mx,
   OFF_fib_config_fc_mp,
   OFF_fib_config_fc_mx,
+  OFF_fib_config_fc_nh_id,
   OFF_fib_config_fc_nhs,
   OFF_fib_config_fc_nlflags,
   OFF_fib_config_fc_oif,
@@ -532,6 +536,11 @@ export {
   // net/ipv4/devinet/ifa
   inet_rtm_deladdr,
   inet_rtm_newaddr,
+  // net/ipv4/nexthop
+  rtm_del_nexthop,
+  rtm_dump_nexthop,
+  rtm_get_nexthop,
+  rtm_new_nexthop,
   // net/ipv4/fib_trie/dump
   fib_dump,
   // net/ipv4/igmp/dump

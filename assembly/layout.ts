@@ -133,6 +133,7 @@ export const OFF_fib_config_fc_mx: usize = offsetof<fib_config>('fc_mx')
 export const OFF_fib_config_fc_mp: usize = offsetof<fib_config>('fc_mp')
 export const OFF_fib_config_fc_nhs: usize = offsetof<fib_config>('fc_nhs')
 export const OFF_fib_config_fc_nlflags: usize = offsetof<fib_config>('fc_nlflags')
+export const OFF_fib_config_fc_nh_id: usize = offsetof<fib_config>('fc_nh_id')
 export const SIZE_fib_config: usize = offsetof<fib_config>()
 
 export const OFF_fib_rule_pref: usize = offsetof<fib_rule>('pref')

@@ -12,6 +12,7 @@ export type {
   LinkCommands,
   NeighbourCommands,
   NicOptions,
+  NexthopCommands,
   QdiscCommands,
   RouteCommands,
   RuleCommands,
@@ -51,6 +52,7 @@ export type { LinkChange, NetnsLike } from './net/rtnetlink/link.ts'
 export type { FdbInfo, FdbSpec } from './net/rtnetlink/fdb.ts'
 export type { DummyLink, IpipLink, NewLink, VethLink, VxlanLink } from './net/rtnetlink/newlink.ts'
 export type { NeighbourInfo, NeighbourSpec } from './net/rtnetlink/neigh.ts'
+export type { NexthopMember, NexthopObjectInfo, NexthopObjectSpec } from './net/rtnetlink/nexthop.ts'
 export type { NexthopSpec, RouteSpec, RouteVerb } from './net/rtnetlink/route.ts'
 export type { ClassInfo, QdiscInfo, QdiscName, QdiscSpec } from './net/rtnetlink/qdisc.ts'
 export type { NexthopInfo, RouteInfo, RouteQuery } from './net/rtnetlink/route_get.ts'

@@ -44,6 +44,10 @@ export class fib_info {
   lhash_prev: usize
   /** Its preferred source is no address of ours any more. */
   pfsrc_removed: u32
+  /** The nexthop object (include/nexthop.ts), 0: none; its chain of routes. */
+  nh: usize
+  nh_next: usize
+  nh_prev: usize
 }
 
 /** One next hop (struct fib_nh with its fib_nh_common). */
@@ -150,6 +154,8 @@ export class fib_config {
   fc_nhs: u32
   /** NLM_F_* */
   fc_nlflags: u32
+  /** Id of a nexthop object in place of next hops, 0: none. */
+  fc_nh_id: u32
 }
 
 export const FIB_CONFIG_SIZE: usize = offsetof<fib_config>()

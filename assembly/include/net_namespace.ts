@@ -83,6 +83,11 @@ export class net {
   vxlan_list: usize
   /** Ports that are never chosen: a bit for each, 0 until some are named. */
   local_reserved_ports: usize
+  /** Nexthop objects: pointers in order of their ids (net/ipv4/nexthop/table.ts), how many, room for how many. */
+  nexthops: usize
+  nexthops_count: u32
+  nexthops_room: u32
+  nexthops_last_id: u32
 }
 
 export const NET_BORN: usize = offsetof<net>('born0')

@@ -1,5 +1,5 @@
-// What the kernel says beside the errno when it refuses a request about qdiscs (NL_SET_ERR_MSG): numbers, and their words in
-// src/net/sched/extack.ts.
+// What the kernel says beside the errno when it refuses a request (NL_SET_ERR_MSG): numbers, and their words in
+// src/net/sched/extack.ts (qdiscs) and src/net/rtnetlink/extack.ts (nexthops).
 
 export const EXTACK_NONE: u32 = 0
 export const EXTACK_KIND_UNKNOWN: u32 = 1
@@ -24,3 +24,30 @@ export const EXTACK_CLASS_NOT_FOUND: u32 = 19
 export const EXTACK_NO_CHANGE: u32 = 20
 export const EXTACK_NOQUEUE_CLASS: u32 = 21
 export const EXTACK_NO_QDISC: u32 = 22
+// About nexthop objects, and routes that use one.
+export const EXTACK_NH_REPLACE_ID: u32 = 32
+export const EXTACK_NH_NO_ID: u32 = 33
+export const EXTACK_NH_NO_ENTRY: u32 = 34
+export const EXTACK_NH_BLACKHOLE_ATTRS: u32 = 35
+export const EXTACK_NH_NEEDS_DEVICE: u32 = 36
+export const EXTACK_NH_DEVICE_INDEX: u32 = 37
+export const EXTACK_NH_DEVICE_DOWN: u32 = 38
+export const EXTACK_NH_NO_CARRIER: u32 = 39
+export const EXTACK_NH_ONLINK_GATEWAY: u32 = 40
+export const EXTACK_NH_GATEWAY: u32 = 41
+export const EXTACK_NH_LO_DOWN: u32 = 42
+export const EXTACK_NH_FAMILY: u32 = 43
+export const EXTACK_NH_GROUP_FAMILY: u32 = 44
+export const EXTACK_NH_WEIGHT: u32 = 45
+export const EXTACK_NH_TWICE: u32 = 46
+export const EXTACK_NH_INVALID_ID: u32 = 47
+export const EXTACK_NH_NESTED: u32 = 48
+export const EXTACK_NH_BLACKHOLE_GROUP: u32 = 49
+export const EXTACK_NH_BLACKHOLE_MEMBER: u32 = 50
+export const EXTACK_NH_TO_GROUP: u32 = 51
+export const EXTACK_NH_FROM_GROUP: u32 = 52
+export const EXTACK_NH_HOST_MULTI: u32 = 53
+export const EXTACK_NH_HOST_GATEWAY: u32 = 54
+export const EXTACK_NH_SCOPE: u32 = 55
+export const EXTACK_ROUTE_NH_ID: u32 = 56
+export const EXTACK_ROUTE_NH_EXCLUSIVE: u32 = 57

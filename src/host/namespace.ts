@@ -37,6 +37,14 @@ import {
   listClasses,
   listQdiscs,
 } from '../net/rtnetlink/qdisc.ts'
+import {
+  type NexthopObjectInfo,
+  type NexthopObjectSpec,
+  changeNexthop,
+  delNexthop,
+  getNexthop,
+  listNexthops,
+} from '../net/rtnetlink/nexthop.ts'
 import { type RouteInfo, type RouteQuery, getRoute, listRoutes } from '../net/rtnetlink/route_get.ts'
 import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
 import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
@@ -112,6 +120,18 @@ export interface RouteCommands {
   list(table?: number | string): RouteInfo[]
 }
 
+/** `ip nexthop`. */
+export interface NexthopCommands {
+  /** Its id. */
+  add(nexthop: NexthopObjectSpec): number
+  /** Its id; routes by it follow. */
+  replace(nexthop: NexthopObjectSpec): number
+  /** Routes by it go too. */
+  del(id: number): void
+  get(id: number): NexthopObjectInfo
+  list(): NexthopObjectInfo[]
+}
+
 /** `ip rule`. */
 export interface RuleCommands {
   add(rule: RuleSpec): void
@@ -162,6 +182,7 @@ export class Namespace {
   readonly link: LinkCommands
   readonly addr: AddressCommands
   readonly route: RouteCommands
+  readonly nexthop: NexthopCommands
   readonly rule: RuleCommands
   readonly neigh: NeighbourCommands
   readonly fdb: FdbCommands
@@ -194,6 +215,13 @@ export class Namespace {
       del: (route) => changeRoute(machine, own(), 'del', route),
       get: (query) => getRoute(machine, own(), typeof query === 'string' ? { to: query } : query),
       list: (table) => listRoutes(machine, own(), table),
+    }
+    this.nexthop = {
+      add: (nexthop) => changeNexthop(machine, own(), 'add', nexthop),
+      replace: (nexthop) => changeNexthop(machine, own(), 'replace', nexthop),
+      del: (id) => delNexthop(machine, own(), id),
+      get: (id) => getNexthop(machine, own(), id),
+      list: () => listNexthops(machine, own()),
     }
     this.rule = {
       add: (rule) => changeRule(machine, own(), 'add', rule),

@@ -137,6 +137,11 @@ export interface CoreExports {
   inet_rtm_delroute(net: Ptr, config: Ptr): number
   inet_rtm_getroute(net: Ptr, query: Ptr, out: Ptr): number
   fib_dump(net: Ptr, table: number, out: Ptr, max: number, cursor: number): number
+  /** Words of nh_config at config, which gets the id if it was 0; the kernel's words are in boot.extack. */
+  rtm_new_nexthop(net: Ptr, config: Ptr): number
+  rtm_del_nexthop(net: Ptr, id: number): number
+  rtm_get_nexthop(net: Ptr, id: number, out: Ptr): number
+  rtm_dump_nexthop(net: Ptr, out: Ptr, max: number, id: number): number
   fib_newrule(net: Ptr, rule: Ptr, given: number, nlflags: number): number
   fib_delrule(net: Ptr, rule: Ptr, given: number): number
   fib_rules_dump(net: Ptr, out: Ptr, max: number): number
@@ -303,6 +308,7 @@ export const LAYOUT = {
     'fc_mp',
     'fc_nhs',
     'fc_nlflags',
+    'fc_nh_id',
   ],
   fib_rule: [
     'pref',

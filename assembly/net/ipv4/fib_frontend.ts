@@ -11,13 +11,13 @@ import {
   FIB_LOOKUP_IGNORE_LINKSTATE,
   FIB_LOOKUP_NOREF,
   fib_info,
-  fib_info_nh,
   fib_nh,
   fib_result,
 } from '../../include/ip_fib.ts'
 import { iphdr, ipv4_is_lbcast, ipv4_is_multicast } from '../../include/ip.ts'
 import { net } from '../../include/net_namespace.ts'
 import { in_dev_maxconf, in_dev_orconf, in_device, net_device } from '../../include/netdevice.ts'
+import { fib_info_nhc } from '../../include/nexthop.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { kmem_cache_create } from '../../lib/slab.ts'
 import { walk } from '../../trace/trace.ts'
@@ -86,7 +86,7 @@ function __inet_dev_addr_type(net: net, dev: net_device, addr: u32, tb_id: u32):
   const res = changetype<fib_result>(TYPE_RESULT)
   fl4.daddr = addr
   if (fib_table_lookup(tb, fl4, res, FIB_LOOKUP_NOREF) != 0) return RTN_UNICAST
-  const nh = fib_info_nh(changetype<fib_info>(res.fi), 0)
+  const nh = fib_info_nhc(changetype<fib_info>(res.fi), 0)
   return changetype<usize>(dev) == 0 || changetype<usize>(dev) == nh.nhc_dev ? <u32>res.type : RTN_UNICAST
 }
 

@@ -3,18 +3,10 @@
 // Read first: RFC 2992 (why a hash, and not turn by turn).
 
 import { flowi4 } from '../../include/dst.ts'
-import {
-  FA_S_ACCESSED,
-  FIB_INFO_NH,
-  fib_alias,
-  fib_info,
-  fib_info_nh,
-  fib_nh,
-  fib_result,
-  fib_table,
-} from '../../include/ip_fib.ts'
+import { FA_S_ACCESSED, fib_alias, fib_info, fib_info_nh, fib_nh, fib_result, fib_table } from '../../include/ip_fib.ts'
 import { net, sysctl } from '../../include/net_namespace.ts'
 import { net_device } from '../../include/netdevice.ts'
+import { fib_info_nhc, fib_info_num_path, nexthop } from '../../include/nexthop.ts'
 import { sk_buff } from '../../include/skbuff.ts'
 import { walk } from '../../trace/trace.ts'
 import {
@@ -34,6 +26,7 @@ import { fib_dump_info } from './fib_semantics/dump.ts'
 import { fib_info_hold, fib_info_put, fib_release_info } from './fib_semantics/info.ts'
 import { fib_multipath_hash } from './fib_semantics/multipath_hash.ts'
 import { fib_dscp_masked_match } from './fib_trie/lookup.ts'
+import { nexthop_select_path } from './nexthop/group.ts'
 
 export { fib_dump_info, fib_info_hold, fib_info_put, fib_multipath_hash, fib_release_info }
 
@@ -57,8 +50,9 @@ export function fib_result_prefsrc(net: net, res: fib_result): u32 {
 /** Does a next hop of the route leave by this device? */
 export function fib_info_nh_uses_dev(fi: fib_info, dev: net_device): bool {
   walk(FN_fib_info_nh_uses_dev, 0)
-  for (let i: u32 = 0; i < fi.fib_nhs; i++) {
-    if (fib_info_nh(fi, i).nhc_dev == changetype<usize>(dev)) return true
+  const paths = fib_info_num_path(fi)
+  for (let i: u32 = 0; i < paths; i++) {
+    if (fib_info_nhc(fi, i).nhc_dev == changetype<usize>(dev)) return true
   }
   return false
 }
@@ -76,7 +70,7 @@ export function ip_fib_check_default(gw: u32, dev: net_device): i32 {
 function fib_result_assign(res: fib_result, fi: usize): void {
   res.fi = fi
   res.nh_sel = 0
-  res.nhc = fi + FIB_INFO_NH
+  res.nhc = changetype<usize>(fib_info_nhc(changetype<fib_info>(fi), 0))
 }
 
 /** Nothing is known against the next hop: its neighbour, if there is one, can be reached. */
@@ -86,6 +80,13 @@ function fib_good_nh(nh: fib_nh): bool {
   return changetype<usize>(n) == 0 || (n.nud_state & NUD_VALID) != 0
 }
 
+/** The same among the members of a group. */
+function nexthop_path_fib_result(res: fib_result, fi: fib_info, hash: u32): void {
+  const i = nexthop_select_path(changetype<nexthop>(fi.nh), hash)
+  res.nh_sel = <u8>i
+  res.nhc = changetype<usize>(fib_info_nhc(fi, i))
+}
+
 /**
  * Chooses among several next hops: the first whose share of the hashes reaches hash; rather one whose source address is
  * the flow's (fl4, 0: any). Dead ones, and with fib_multipath_use_neigh those that cannot be reached, have no part.
@@ -93,6 +94,10 @@ function fib_good_nh(nh: fib_nh): bool {
 export function fib_select_multipath(res: fib_result, hash: u32, fl4: flowi4): void {
   walk(FN_fib_select_multipath, 0)
   const fi = changetype<fib_info>(res.fi)
+  if (fi.nh) {
+    nexthop_path_fib_result(res, fi, hash)
+    return
+  }
   const use_neigh = sysctl(changetype<net>(fi.net), SYSCTL_FIB_MULTIPATH_USE_NEIGH) != 0
   const saddr = changetype<usize>(fl4) ? fl4.saddr : 0
   let best = -1
@@ -123,7 +128,7 @@ const RESORT: usize = memory.data(16, 16)
 /** Is the gateway of a default route dead, by what ARP knows? A doubtful one is kept as the last resort. */
 function fib_detect_death(fi: usize, order: i32, dflt: i32, resort: last_resort): bool {
   walk(FN_fib_detect_death, 0)
-  const nh = changetype<fib_nh>(fi + FIB_INFO_NH)
+  const nh = fib_info_nhc(changetype<fib_info>(fi), 0)
   const n = __ipv4_neigh_lookup_noref(nh.nhc_dev, nh.nhc_gw)
   if (changetype<usize>(n) == 0) return false
   const state = <u32>n.nud_state
@@ -141,7 +146,7 @@ function fib_detect_death(fi: usize, order: i32, dflt: i32, resort: last_resort)
 function is_candidate(fa: fib_alias, res: fib_result): bool {
   const fi = changetype<fib_info>(fa.fa_info)
   if (fi.fib_scope != res.scope || <u32>fa.fa_type != RTN_UNICAST) return false
-  const nh = fib_info_nh(fi, 0)
+  const nh = fib_info_nhc(fi, 0)
   return nh.nhc_gw != 0 && nh.nhc_scope == RT_SCOPE_LINK
 }
 
@@ -205,7 +210,7 @@ function fib_select_default(fl4: flowi4, res: fib_result): void {
 export function fib_select_path(net: net, res: fib_result, fl4: flowi4, skb: sk_buff): void {
   walk(FN_fib_select_path, changetype<usize>(skb))
   if (fl4.flowi4_oif == 0) {
-    if (changetype<fib_info>(res.fi).fib_nhs > 1) {
+    if (fib_info_num_path(changetype<fib_info>(res.fi)) > 1) {
       fib_select_multipath(res, fib_multipath_hash(net, fl4, skb), fl4)
     } else if (
       res.prefixlen == 0 &&

@@ -9,6 +9,7 @@ import type { Ptr } from '../../wasm/abi.ts'
 import { integer, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
 import { checked } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
+import { extackMessage } from './extack.ts'
 import { METRICS, PROTOCOLS, ROUTE_TYPES, SCOPES, TABLES, numberOf } from './names.ts'
 
 /** A route. Metrics by their names: mtu, advmss, hoplimit, window, rtt, initcwnd, quickack, features, lock ... */
@@ -32,6 +33,8 @@ export interface RouteSpec {
   /** The gateway is on the link whatever the addresses say. */
   onlink?: boolean
   nexthops?: readonly NexthopSpec[]
+  /** Id of a nexthop object (host.nexthop) in place of via, dev and nexthops. */
+  nhid?: number
   mtu?: number
   advmss?: number
   hoplimit?: number
@@ -81,7 +84,8 @@ function scopeOf(spec: RouteSpec, type: number, deleting: boolean, syscall: stri
   if (type === rt.RTN_LOCAL || type === rt.RTN_NAT) return rt.RT_SCOPE_HOST
   if (type === rt.RTN_BROADCAST || type === rt.RTN_MULTICAST || type === rt.RTN_ANYCAST) return rt.RT_SCOPE_LINK
   if (deleting) return rt.RT_SCOPE_NOWHERE
-  const onLink = type === rt.RTN_UNICAST && spec.via === undefined && spec.nexthops === undefined
+  const named = spec.via ?? spec.nexthops ?? spec.nhid
+  const onLink = type === rt.RTN_UNICAST && named === undefined
   return onLink ? rt.RT_SCOPE_LINK : rt.RT_SCOPE_UNIVERSE
 }
 
@@ -143,6 +147,7 @@ function encode(namespace: NamespaceState, verb: RouteVerb, spec: RouteSpec, sys
     fc_has_mx: metrics ? 1 : 0,
     fc_nhs: nexthops ? nexthops.length / 4 : 0,
     fc_nlflags: VERBS[verb],
+    fc_nh_id: spec.nhid === undefined ? 0 : integer(spec.nhid, 1, 4294967295, 'nhid', syscall),
   }
   return { fields, metrics, nexthops }
 }
@@ -189,6 +194,7 @@ export function changeRoute(machine: Machine, namespace: NamespaceState, verb: R
       verb === 'del'
         ? exports.inet_rtm_delroute(namespace.net, config)
         : exports.inet_rtm_newroute(namespace.net, config)
-    checked(result, syscall, `${verb} ${spec.to}`)
+    const why = extackMessage(machine.core.memory.readU32(machine.core.boot('extack')))
+    checked(result, syscall, `${verb} ${spec.to}${why && `: ${why}`}`)
   })
 }

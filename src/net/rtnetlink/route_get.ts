@@ -39,6 +39,8 @@ export interface RouteInfo {
   via?: string
   src?: string
   nexthops?: NexthopInfo[]
+  /** Id of its nexthop object. */
+  nhid?: number
   /** By ip-route(8)'s names. */
   metrics: Record<string, number>
 }
@@ -52,9 +54,9 @@ export interface NexthopInfo {
 
 /**
  * A route record, words of 32 bits: {bytes, dst, dst_len, tos, table, type, scope, protocol, flags, priority, prefsrc, next
- * hops, metrics by RTAX_*}, then four words for each next hop {gateway, oif, weight, flags}.
+ * hops, id of a nexthop object, metrics by RTAX_*}, then four words for each next hop {gateway, oif, weight, flags}.
  */
-const RECORD_METRICS = 12
+const RECORD_METRICS = 13
 const RECORD_HOPS = RECORD_METRICS + rt.RTAX_MAX + 1
 
 function nexthop(namespace: NamespaceState, words: Uint32Array, at: number): NexthopInfo {
@@ -73,7 +75,7 @@ function metricsOf(words: Uint32Array): Record<string, number> {
 }
 
 function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
-  const [, dst, length, tos, table, type, scope, protocol, flags, priority, source, count] =
+  const [, dst, length, tos, table, type, scope, protocol, flags, priority, source, count, nhid] =
     words as unknown as number[]
   const hops = Array.from({ length: count! }, (_, i) => nexthop(namespace, words, RECORD_HOPS + 4 * i))
   const only = hops.length === 1 && words[RECORD_HOPS + 1] !== 0 ? hops[0] : undefined
@@ -91,6 +93,7 @@ function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
     ...(gateway !== undefined && { via: gateway }),
     ...(source && { src: formatIPv4(source) }),
     ...(hops.length > 1 && { nexthops: hops }),
+    ...(nhid && { nhid }),
     metrics: metricsOf(words),
   }
 }

@@ -4,10 +4,12 @@
 
 import { fib_config, fib_info, fib_info_nh, fib_nh } from '../../../include/ip_fib.ts'
 import { net } from '../../../include/net_namespace.ts'
+import { nexthop } from '../../../include/nexthop.ts'
 import { kmalloc } from '../../../lib/arena.ts'
-import { ERR_PTR } from '../../../lib/err.ts'
+import { ERR_PTR, refuse } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EINVAL, ENODEV, ENOBUFS, ENOMEM } from '../../../uapi/errno.ts'
+import { EXTACK_ROUTE_NH_ID } from '../../../uapi/extack.ts'
 import { FN_fib_create_info, FN_fib_nh_init, FN_ip_fib_metrics_init } from '../../../uapi/functions.ts'
 import {
   RTAX_ADVMSS,
@@ -33,6 +35,8 @@ import {
 } from '../../../uapi/rtnetlink.ts'
 import { __dev_get_by_index } from '../../core/dev.ts'
 import { fib_info_update_nhc_saddr } from '../fib_semantics.ts'
+import { fib_check_nexthop } from '../nexthop/check.ts'
+import { nexthop_find_by_id } from '../nexthop/table.ts'
 import { fib_check_nh, fib_valid_prefsrc } from './check.ts'
 import { METRICS_SIZE, fib_find_info, fib_info_alloc, fib_info_link, fib_rebalance, free_fib_info } from './info.ts'
 
@@ -126,6 +130,16 @@ function check_next_hops(net: net, fi: fib_info, cfg: fib_config): i32 {
   return 0
 }
 
+/** The rest of the checks for a route by a nexthop object. */
+function check_nexthop_object(net: net, fi: fib_info, cfg: fib_config): i32 {
+  const type = <u32>cfg.fc_type
+  if (is_error_type(type)) return 0
+  if (type == RTN_UNSPEC || type > RTN_MULTICAST || <u32>cfg.fc_scope > RT_SCOPE_HOST) return -EINVAL
+  const err = fib_check_nexthop(changetype<nexthop>(fi.nh), cfg.fc_scope)
+  if (err) return err
+  return fi.fib_prefsrc && !fib_valid_prefsrc(net, cfg, fi.fib_prefsrc) ? -EINVAL : 0
+}
+
 /** Fills fi from cfg and checks all of it. 0 or -errno. */
 function fill(net: net, fi: fib_info, cfg: fib_config): i32 {
   const type = <u32>cfg.fc_type
@@ -134,6 +148,7 @@ function fill(net: net, fi: fib_info, cfg: fib_config): i32 {
     if (<i32>mx < 0 && <i32>mx > -4096) return <i32>mx
     fi.fib_metrics = mx
   }
+  if (fi.nh) return check_nexthop_object(net, fi, cfg)
   if (cfg.fc_mp) {
     const err = fib_get_nhs(fi, cfg)
     if (err) return err
@@ -158,12 +173,15 @@ export function fib_create_info(net: net, cfg: fib_config): usize {
   walk(FN_fib_create_info, 0)
   if (<u32>cfg.fc_type > RTN_MAX || fib_props_scope(cfg.fc_type) > <u32>cfg.fc_scope) return ERR_PTR(EINVAL)
   if (cfg.fc_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) return ERR_PTR(EINVAL)
-  const nhs = cfg.fc_mp ? cfg.fc_nhs : 1
-  if (nhs == 0 || nhs > NHS_MAX) return ERR_PTR(EINVAL)
+  const nh = cfg.fc_nh_id ? changetype<usize>(nexthop_find_by_id(net, cfg.fc_nh_id)) : 0
+  if (cfg.fc_nh_id && nh == 0) return <usize>refuse(EXTACK_ROUTE_NH_ID, EINVAL)
+  const nhs: u32 = nh ? 0 : cfg.fc_mp ? cfg.fc_nhs : 1
+  if ((nhs == 0 && nh == 0) || nhs > NHS_MAX) return ERR_PTR(EINVAL)
   const p = fib_info_alloc(nhs)
   if (p == 0) return ERR_PTR(ENOBUFS)
   const fi = changetype<fib_info>(p)
   fi.net = changetype<usize>(net)
+  fi.nh = nh
   fi.fib_protocol = cfg.fc_protocol
   fi.fib_scope = cfg.fc_scope
   fi.fib_flags = cfg.fc_flags
@@ -191,6 +209,8 @@ export function fib_create_info(net: net, cfg: fib_config): usize {
 /** Has the route the priority and next hops that cfg names, if it names any? */
 export function fib_nh_match(cfg: fib_config, fi: fib_info): bool {
   if (cfg.fc_priority && cfg.fc_priority != fi.fib_priority) return false
+  if (cfg.fc_nh_id) return fi.nh != 0 && changetype<nexthop>(fi.nh).id == cfg.fc_nh_id
+  if (fi.nh) return cfg.fc_oif == 0 && cfg.fc_gw_family == 0 && cfg.fc_mp == 0
   if (cfg.fc_oif || cfg.fc_gw4) {
     const nh = fib_info_nh(fi, 0)
     return (cfg.fc_oif == 0 || cfg.fc_oif == nh.nhc_oif) && (cfg.fc_gw4 == 0 || cfg.fc_gw4 == nh.nhc_gw)

@@ -1,9 +1,17 @@
 // A route as user space is told of it: one record of words. Mirrors fib_dump_info of net/ipv4/fib_semantics.c.
 
-import { fib_info, fib_info_nh, fib_nh, fib_result } from '../../../include/ip_fib.ts'
+import { fib_info, fib_nh, fib_result } from '../../../include/ip_fib.ts'
+import { fib_info_nhc, fib_info_num_path, nexthop, nexthop_is_blackhole, nh_entry } from '../../../include/nexthop.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_fib_dump_info, FN_fib_nexthop_info } from '../../../uapi/functions.ts'
-import { RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_OFFLOAD, RTNH_F_ONLINK, RTNH_F_TRAP } from '../../../uapi/rtnetlink.ts'
+import {
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+  RTNH_F_OFFLOAD,
+  RTNH_F_ONLINK,
+  RTNH_F_TRAP,
+  RTN_BLACKHOLE,
+} from '../../../uapi/rtnetlink.ts'
 import { ip_ignore_linkdown } from '../fib_trie/lookup.ts'
 import { METRICS_SIZE } from './info.ts'
 
@@ -24,6 +32,8 @@ export class route_record {
   priority: u32
   prefsrc: u32
   nhs: u32
+  /** Id of its nexthop object, 0: none. */
+  nh_id: u32
 }
 
 const RECORD_HOPS: usize = offsetof<route_record>() + METRICS_SIZE
@@ -31,7 +41,7 @@ const HOP_SIZE: usize = 16
 
 /** Bytes of the record of a route. */
 export function record_size(fi: fib_info): usize {
-  return RECORD_HOPS + <usize>fi.fib_nhs * HOP_SIZE
+  return RECORD_HOPS + <usize>fib_info_num_path(fi) * HOP_SIZE
 }
 
 /** Flags of a next hop as they are told: what has no carrier and is ignored therefore is dead. */
@@ -39,6 +49,17 @@ function fib_nexthop_info(nh: fib_nh): u32 {
   walk(FN_fib_nexthop_info, 0)
   const flags = nh.nhc_flags & (RTNH_F_ONLINK | RTNH_F_OFFLOAD | RTNH_F_TRAP | RTNH_F_DEAD | RTNH_F_LINKDOWN)
   return flags & RTNH_F_LINKDOWN && ip_ignore_linkdown(nh.nhc_dev) ? flags | RTNH_F_DEAD : flags
+}
+
+function weight_of(fi: fib_info, nh: fib_nh, i: u32): u32 {
+  const group = changetype<nexthop>(fi.nh)
+  return fi.nh && group.is_group ? nh_entry(group, i).weight : <u32>nh.nhc_weight
+}
+
+/** The nexthop object of the route: its id, and a blackhole makes the route one. */
+function put_nexthop(r: route_record, nh: nexthop): void {
+  r.nh_id = nh.id
+  if (nexthop_is_blackhole(nh)) r.type = RTN_BLACKHOLE
 }
 
 /** Writes the record of a route to out; answers its bytes. dst in network order. */
@@ -58,18 +79,21 @@ export function put_route(out: usize, p: usize, dst: u32, len: u32, tos: u32, ty
   r.flags = 0
   r.priority = fi.fib_priority
   r.prefsrc = fi.fib_prefsrc
-  r.nhs = fi.fib_nhs
+  const paths = fib_info_num_path(fi)
+  r.nhs = paths
+  r.nh_id = 0
+  if (fi.nh) put_nexthop(r, changetype<nexthop>(fi.nh))
   if (fi.fib_metrics) memory.copy(out + offsetof<route_record>(), fi.fib_metrics, METRICS_SIZE)
   else memory.fill(out + offsetof<route_record>(), 0, METRICS_SIZE)
-  for (let i: u32 = 0; i < fi.fib_nhs; i++) {
-    const nh = fib_info_nh(fi, i)
+  for (let i: u32 = 0; i < paths; i++) {
+    const nh = fib_info_nhc(fi, i)
     const hop = out + RECORD_HOPS + <usize>i * HOP_SIZE
     const flags = fib_nexthop_info(nh)
     store<u32>(hop, nh.nhc_gw)
     store<u32>(hop, nh.nhc_oif, 4)
-    store<u32>(hop, <u32>nh.nhc_weight, 8)
+    store<u32>(hop, weight_of(fi, nh, i), 8)
     store<u32>(hop, flags, 12)
-    if (fi.fib_nhs == 1) r.flags = flags
+    if (paths == 1) r.flags = flags
   }
   return bytes
 }

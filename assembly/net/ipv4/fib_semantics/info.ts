@@ -2,25 +2,19 @@
 // as a route (fib_treeref) or a cached route (fib_clntref) uses it.
 // Mirrors the first part of net/ipv4/fib_semantics.c.
 
-import { CACHE_FIB_INFO, CACHE_FNHE, boot } from '../../../lib/boot.ts'
-import {
-  DST_IN_DISCARD,
-  DST_OBSOLETE_DEAD,
-  DST_OUT_DISCARD,
-  FNHE_HASH_SIZE,
-  fib_nh_exception,
-  rtable,
-} from '../../../include/dst.ts'
+import { CACHE_FIB_INFO, boot } from '../../../lib/boot.ts'
 import { FIB_INFO_NH, FIB_NH_SIZE, fib_info, fib_info_nh, fib_nh } from '../../../include/ip_fib.ts'
 import { net_device } from '../../../include/netdevice.ts'
+import { nexthop } from '../../../include/nexthop.ts'
 import { kfree, kzalloc } from '../../../lib/arena.ts'
 import { jhash_3words } from '../../../lib/jhash.ts'
 import { kmem_cache_free, kmem_cache_zalloc } from '../../../lib/slab.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_fib_rebalance, FN_fib_release_info } from '../../../uapi/functions.ts'
 import { RTAX_MAX, RTNH_COMPARE_MASK, RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../../../uapi/rtnetlink.ts'
-import { dst_release } from '../../core/dst.ts'
 import { ip_ignore_linkdown } from '../fib_trie/lookup.ts'
+import { nexthop_put } from '../nexthop/table.ts'
+import { fib_nh_release } from './nh.ts'
 
 export const METRICS_SIZE: usize = (<usize>RTAX_MAX + 1) * 4
 const NH_MAX_HASHED: u32 = 2
@@ -54,7 +48,7 @@ export function fib_info_hash_init(): bool {
 function fib_info_hashfn(fi: fib_info): u32 {
   const attributes =
     fi.fib_tb_id ^ ((<u32>fi.fib_protocol) << 24) ^ ((<u32>fi.fib_scope) << 16) ^ ((<u32>fi.fib_type) << 8)
-  let hash = jhash_3words(attributes, fi.fib_prefsrc, fi.fib_priority, <u32>fi.net)
+  let hash = jhash_3words(attributes, fi.fib_prefsrc, fi.fib_priority, (<u32>fi.net) ^ (<u32>fi.nh))
   for (let i: u32 = 0; i < min(fi.fib_nhs, NH_MAX_HASHED); i++) {
     const nh = fib_info_nh(fi, i)
     hash = jhash_3words(nh.nhc_oif, nh.nhc_gw, <u32>nh.nhc_weight, hash)
@@ -96,6 +90,9 @@ const LHASH_NEXT: usize = offsetof<fib_info>('lhash_next')
 const LHASH_PREV: usize = offsetof<fib_info>('lhash_prev')
 const NH_NEXT: usize = offsetof<fib_nh>('nh_hash_next')
 const NH_PREV: usize = offsetof<fib_nh>('nh_hash_prev')
+const FI_NEXT: usize = offsetof<fib_info>('nh_next')
+const FI_PREV: usize = offsetof<fib_info>('nh_prev')
+const FI_LIST: usize = offsetof<nexthop>('fi_list')
 const DEV_NH_HEAD: usize = offsetof<net_device>('fib_nh_head')
 
 /** Twice the chains when there are more entries than chains; without memory it stays as it is. */
@@ -140,6 +137,10 @@ export function fib_info_link(fi: fib_info): void {
   const p = changetype<usize>(fi)
   chain_add(info_bucket(t, fi), p, HASH_NEXT, HASH_PREV)
   if (fi.fib_prefsrc) chain_add(laddr_bucket(fi.fib_prefsrc), p, LHASH_NEXT, LHASH_PREV)
+  if (fi.nh) {
+    changetype<nexthop>(fi.nh).refcnt += 1
+    chain_add(fi.nh + FI_LIST, p, FI_NEXT, FI_PREV)
+  }
   for (let i: u32 = 0; i < fi.fib_nhs; i++) {
     const nh = fib_info_nh(fi, i)
     if (nh.nhc_dev) chain_add(nh.nhc_dev + DEV_NH_HEAD, changetype<usize>(nh), NH_NEXT, NH_PREV)
@@ -170,6 +171,7 @@ export function fib_find_info(fi: fib_info): usize {
   for (let p = load<usize>(info_bucket(table(), fi)); p; p = changetype<fib_info>(p).hash_next) {
     const other = changetype<fib_info>(p)
     if (other.net != fi.net || other.fib_nhs != fi.fib_nhs || other.fib_tb_id != fi.fib_tb_id) continue
+    if (other.nh != fi.nh) continue
     if (other.fib_protocol != fi.fib_protocol || other.fib_scope != fi.fib_scope) continue
     if (other.fib_type != fi.fib_type || other.fib_prefsrc != fi.fib_prefsrc) continue
     if (other.fib_priority != fi.fib_priority || (other.fib_flags ^ fi.fib_flags) & ~RTNH_COMPARE_MASK) continue
@@ -178,60 +180,22 @@ export function fib_find_info(fi: fib_info): usize {
   return 0
 }
 
-/** One with room for nhs next hops, all 0. 0: out of memory. */
+/** One with room for nhs next hops, all 0; with none there is room for one, which no packet takes. 0: out of memory. */
 export function fib_info_alloc(nhs: u32): usize {
-  const p = nhs == 1 ? kmem_cache_zalloc(CACHE_FIB_INFO) : kzalloc(FIB_INFO_NH + <usize>nhs * FIB_NH_SIZE)
+  const p = nhs <= 1 ? kmem_cache_zalloc(CACHE_FIB_INFO) : kzalloc(FIB_INFO_NH + <usize>nhs * FIB_NH_SIZE)
   if (p == 0) return 0
   const fi = changetype<fib_info>(p)
   fi.fib_nhs = nhs
   for (let i: u32 = 0; i < nhs; i++) fib_info_nh(fi, i).nh_parent = p
+  if (nhs == 0) fib_info_nh(fi, 0).nhc_flags = RTNH_F_DEAD
   return p
-}
-
-/** A cached route that nobody may use any more. */
-function rt_fibinfo_free(dst: usize): void {
-  if (dst == 0) return
-  const rt = changetype<rtable>(dst)
-  rt.obsolete = DST_OBSOLETE_DEAD
-  rt.input = DST_IN_DISCARD
-  rt.output = DST_OUT_DISCARD
-  dst_release(dst)
-}
-
-function free_nh_exceptions(nh: fib_nh): void {
-  const hash = nh.nhc_exceptions
-  nh.nhc_exceptions = 0
-  if (hash == 0) return
-  for (let i: usize = 0; i < <usize>FNHE_HASH_SIZE; i++) {
-    let p = load<usize>(hash + (i << 2))
-    while (p) {
-      const fnhe = changetype<fib_nh_exception>(p)
-      const next = fnhe.fnhe_next
-      rt_fibinfo_free(fnhe.fnhe_rth_input)
-      rt_fibinfo_free(fnhe.fnhe_rth_output)
-      kmem_cache_free(CACHE_FNHE, p)
-      p = next
-    }
-  }
-  kfree(hash, (<usize>FNHE_HASH_SIZE) << 2)
-}
-
-/** Gives up what a next hop keeps of routes. */
-function fib_nh_release(nh: fib_nh): void {
-  free_nh_exceptions(nh)
-  const input = nh.nhc_rth_input
-  const output = nh.nhc_pcpu_rth_output
-  nh.nhc_rth_input = 0
-  nh.nhc_pcpu_rth_output = 0
-  rt_fibinfo_free(input)
-  rt_fibinfo_free(output)
 }
 
 /** Frees one that nobody uses. */
 export function free_fib_info(fi: fib_info): void {
   kfree(fi.fib_metrics, METRICS_SIZE)
   const p = changetype<usize>(fi)
-  if (fi.fib_nhs == 1) kmem_cache_free(CACHE_FIB_INFO, p)
+  if (fi.fib_nhs <= 1) kmem_cache_free(CACHE_FIB_INFO, p)
   else kfree(p, FIB_INFO_NH + <usize>fi.fib_nhs * FIB_NH_SIZE)
 }
 
@@ -258,6 +222,11 @@ export function fib_release_info(fi: usize): void {
     const nh = fib_info_nh(info, i)
     chain_del(changetype<usize>(nh), NH_NEXT, NH_PREV)
     fib_nh_release(nh)
+  }
+  if (info.nh) {
+    chain_del(fi, FI_NEXT, FI_PREV)
+    nexthop_put(changetype<nexthop>(info.nh))
+    info.nh = 0
   }
   fib_info_put(fi)
 }

@@ -115,7 +115,7 @@ export function fib_sync_down_addr(net: net, local: u32): u32 {
 }
 
 /** What was learnt of paths by this next hop is bounded by the link's MTU, and follows it where it was the bound. */
-function fib_nhc_update_mtu(nh: fib_nh, mtu: u32, was: u32): void {
+export function fib_nhc_update_mtu(nh: fib_nh, mtu: u32, was: u32): void {
   if (nh.nhc_exceptions == 0) return
   for (let i: usize = 0; i < <usize>FNHE_HASH_SIZE; i++) {
     let p = load<usize>(nh.nhc_exceptions + (i << 2))

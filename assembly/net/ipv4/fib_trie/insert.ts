@@ -168,7 +168,10 @@ export function fib_table_delete(net: net, tb: fib_table, cfg: fib_config): i32 
 function to_flush(tb: fib_table, fa: fib_alias, all: bool): bool {
   if (fa.tb_id != tb.tb_id) return false
   if (all) return true
-  return (changetype<fib_info>(fa.fa_info).fib_flags & RTNH_F_DEAD) != 0 && fib_props_error(fa.fa_type) == 0
+  const fi = changetype<fib_info>(fa.fa_info)
+  if (!(fi.fib_flags & RTNH_F_DEAD)) return false
+  // An error's route needs no next hop, but goes with its nexthop object.
+  return fi.nh != 0 || fib_props_error(fa.fa_type) == 0
 }
 
 /** Takes dead routes (with all set: every route) out of a table. Answers how many. */

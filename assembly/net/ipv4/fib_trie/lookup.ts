@@ -13,6 +13,7 @@ import {
   fib_result,
   fib_table,
 } from '../../../include/ip_fib.ts'
+import { nexthop, nexthop_fib_nhc, nexthop_is_blackhole, nexthop_num_path } from '../../../include/nexthop.ts'
 import { in_dev_orconf, in_device, net_device } from '../../../include/netdevice.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL } from '../../../uapi/errno.ts'
@@ -20,6 +21,7 @@ import { FN_fib_lookup_good_nhc, FN_fib_table_lookup } from '../../../uapi/funct
 import {
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
+  RTN_BLACKHOLE,
   RTN_MULTICAST,
   RTN_PROHIBIT,
   RTN_THROW,
@@ -59,13 +61,29 @@ export function fib_dscp_masked_match(tos: u32, flp: flowi4): bool {
   return tos == ((<u32>flp.flowi4_tos) & IPTOS_RT_MASK)
 }
 
-/** The first next hop of a route that a packet of this flow may leave by, 0: none. */
+/** The route's nexthop object is a blackhole. */
+const NHC_BLACKHOLE: usize = 1
+
+/** The first next hop of a nexthop object that a packet of this flow may leave by, 0: none; NHC_BLACKHOLE. */
+function nexthop_get_nhc_lookup(nh: nexthop, flags: u32, flp: flowi4): usize {
+  if (nexthop_is_blackhole(nh)) return NHC_BLACKHOLE
+  const paths = nexthop_num_path(nh)
+  for (let i: u32 = 0; i < paths; i++) {
+    const nhc = nexthop_fib_nhc(nh, i)
+    if (fib_lookup_good_nhc(nhc, flags, flp)) return changetype<usize>(nhc)
+  }
+  return 0
+}
+
+/** The first next hop of a route that a packet of this flow may leave by, 0: none; NHC_BLACKHOLE. */
 function first_good_nhc(fi: fib_info, flags: u32, flp: flowi4): usize {
   if (fi.fib_flags & RTNH_F_DEAD) return 0
   let nh = changetype<usize>(fi) + FIB_INFO_NH
   const end = nh + <usize>fi.fib_nhs * FIB_NH_SIZE
   do {
     if (fib_lookup_good_nhc(changetype<fib_nh>(nh), flags, flp)) return nh
+    // With a nexthop object the place of the first is marked dead, so only those who come here ask.
+    if (fi.nh) return nexthop_get_nhc_lookup(changetype<nexthop>(fi.nh), flags, flp)
     nh += FIB_NH_SIZE
   } while (nh != end)
   return 0
@@ -134,7 +152,10 @@ export function fib_table_lookup(tb: fib_table, flp: flowi4, res: fib_result, fl
         fa.fa_state = <u8>FA_S_ACCESSED
         if (<u32>fa.fa_type > RTN_MULTICAST) return fib_props_error(fa.fa_type)
         const nh = first_good_nhc(fi, flags, flp)
-        if (nh == 0) continue
+        if (nh <= NHC_BLACKHOLE) {
+          if (nh == 0) continue
+          return fib_props_error(RTN_BLACKHOLE)
+        }
         set_result(res, tb, n, fa, fi, nh)
         return 0
       }

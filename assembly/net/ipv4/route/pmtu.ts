@@ -4,8 +4,9 @@
 import { boot } from '../../../lib/boot.ts'
 import { flowi4, rtable } from '../../../include/dst.ts'
 import { iphdr } from '../../../include/ip.ts'
-import { fib_info, fib_info_nh, fib_nh, fib_result } from '../../../include/ip_fib.ts'
+import { fib_info, fib_nh, fib_result } from '../../../include/ip_fib.ts'
 import { net, sysctl } from '../../../include/net_namespace.ts'
+import { fib_info_nhc, fib_info_num_path } from '../../../include/nexthop.ts'
 import { sock } from '../../../include/sock.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { IS_ERR } from '../../../lib/err.ts'
@@ -38,12 +39,13 @@ function note(owner: net, fl4: flowi4, mtu: u32, lock: bool, expires: u32): void
   if (fib_lookup(owner, fl4, res, 0)) return
   fib_select_path(owner, res, fl4, NO_SKB)
   const fi = changetype<fib_info>(res.fi)
-  if (fi.fib_nhs <= 1) {
+  const paths = fib_info_num_path(fi)
+  if (paths <= 1) {
     update_or_create_fnhe(changetype<fib_nh>(res.nhc), fl4.daddr, 0, mtu, lock, expires)
     return
   }
-  for (let i: u32 = 0; i < fi.fib_nhs; i++) {
-    update_or_create_fnhe(fib_info_nh(fi, i), fl4.daddr, 0, mtu, lock, expires)
+  for (let i: u32 = 0; i < paths; i++) {
+    update_or_create_fnhe(fib_info_nhc(fi, i), fl4.daddr, 0, mtu, lock, expires)
   }
 }
 
