@@ -103,6 +103,9 @@ export interface LinkCommands {
 /** `ip address`. */
 export interface AddressCommands {
   add(dev: string, address: AddressSpec): void
+  /** Its metric, which its prefix's route follows; one that is not there is added. */
+  change(dev: string, address: AddressSpec): void
+  replace(dev: string, address: AddressSpec): void
   del(dev: string, address: AddressSpec): void
 }
 
@@ -204,6 +207,8 @@ export class Namespace {
     })
     this.addr = {
       add: (dev, address) => addAddress(machine, own(), dev, address),
+      change: (dev, address) => addAddress(machine, own(), dev, address, 'change'),
+      replace: (dev, address) => addAddress(machine, own(), dev, address, 'replace'),
       del: (dev, address) => delAddress(machine, own(), dev, address),
     }
     this.route = {

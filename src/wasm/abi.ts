@@ -311,6 +311,12 @@ export const LAYOUT = {
     'fc_nh_id',
   ],
   fib_rule: [
+    'dscp_mask',
+    'sport_mask',
+    'dport_mask',
+    'uid_start',
+    'uid_end',
+    'uid_set',
     'pref',
     'flags',
     'table',

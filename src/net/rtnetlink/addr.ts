@@ -1,6 +1,6 @@
 // ip address: an address of a device, as ip-address(8) words it. Mirrors inet_rtm_newaddr, inet_rtm_deladdr of devinet.c.
 
-import { NLM_F_CREATE, NLM_F_EXCL } from '../../../assembly/uapi/rtnetlink.ts'
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../../../assembly/uapi/rtnetlink.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
 import type { NamespaceState } from '../../kernel/state.ts'
@@ -40,8 +40,23 @@ function broadcastOf(given: string | undefined, address: number, length: number)
   return given === '+' ? (address | ~maskOf(length)) >>> 0 : parseIPv4(given, 'RTM_NEWADDR')
 }
 
-/** Adds an address. ENODEV, EEXIST, EINVAL. */
-export function addAddress(machine: Machine, namespace: NamespaceState, name: string, given: AddressSpec): void {
+/** What to do with an address: as the words of `ip address`. */
+export type AddressVerb = 'add' | 'change' | 'replace'
+
+const VERBS: Readonly<Record<AddressVerb, number>> = {
+  add: NLM_F_CREATE | NLM_F_EXCL,
+  change: NLM_F_REPLACE,
+  replace: NLM_F_CREATE | NLM_F_REPLACE,
+}
+
+/** Adds an address, or changes what may change of one that is there: its metric. ENODEV, EEXIST (add), EINVAL. */
+export function addAddress(
+  machine: Machine,
+  namespace: NamespaceState,
+  name: string,
+  given: AddressSpec,
+  verb: AddressVerb = 'add',
+): void {
   const spec = parts(given)
   const device = requireDevice(namespace, name, 'RTM_NEWADDR')
   const local = parsePrefix(spec.address, 'RTM_NEWADDR')
@@ -70,7 +85,7 @@ export function addAddress(machine: Machine, namespace: NamespaceState, name: st
       flags,
       spec.metric ?? 0,
       core.callBuffer,
-      NLM_F_CREATE | NLM_F_EXCL,
+      VERBS[verb],
     )
     checked(result, 'RTM_NEWADDR', `${spec.address} dev ${name}`)
   })

@@ -42,6 +42,11 @@ export const PROTOCOLS: Words = {
   static: rt.RTPROT_STATIC,
 }
 
+export const IP_PROTOCOLS: Words = { icmp: 1, igmp: 2, tcp: 6, udp: 17 }
+
+/** Congestion controls that a route may name, by numbers of our own: a metric is a word. */
+export const CONGCTL: Words = { reno: 1, cubic: 2 }
+
 /** Metrics of a route that ip-route(8) names, by RTAX_*. */
 export const METRICS: Words = {
   lock: rt.RTAX_LOCK,

@@ -7,10 +7,10 @@ import { inProcess } from '../../kernel/softirq.ts'
 import type { NamespaceState } from '../../kernel/state.ts'
 import type { Ptr } from '../../wasm/abi.ts'
 import { integer, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
-import { checked } from '../../wasm/errors.ts'
+import { checked, invalid } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
 import { extackMessage } from './extack.ts'
-import { METRICS, PROTOCOLS, ROUTE_TYPES, SCOPES, TABLES, numberOf } from './names.ts'
+import { CONGCTL, METRICS, PROTOCOLS, ROUTE_TYPES, SCOPES, TABLES, numberOf } from './names.ts'
 
 /** A route. Metrics by their names: mtu, advmss, hoplimit, window, rtt, initcwnd, quickack, features, lock ... */
 export interface RouteSpec {
@@ -49,6 +49,8 @@ export interface RouteSpec {
   features?: number
   rto_min?: number
   reordering?: number
+  /** TCP's congestion control: 'reno' or 'cubic'. */
+  congctl?: string
   /** A bit for each RTAX_* that path MTU discovery and TCP must leave alone. */
   lock?: number
 }
@@ -102,13 +104,20 @@ interface Encoded {
   nexthops: Uint32Array | undefined
 }
 
+function congctlOf(name: string, syscall: string): number {
+  const number = CONGCTL[name]
+  if (number === undefined) throw invalid(syscall, `congctl ${name}: there are ${Object.keys(CONGCTL).join(', ')}`)
+  return number
+}
+
 function metricsOf(spec: RouteSpec, syscall: string): Uint32Array | undefined {
   const given = Object.keys(METRICS).filter((name) => spec[name as keyof RouteSpec] !== undefined)
-  if (!given.length) return undefined
+  if (!given.length && spec.congctl === undefined) return undefined
   const metrics = new Uint32Array(rt.RTAX_MAX + 1)
   for (const name of given) {
     metrics[METRICS[name]!] = integer(spec[name as keyof RouteSpec], 0, 4294967295, name, syscall)
   }
+  if (spec.congctl !== undefined) metrics[rt.RTAX_CC_ALGO] = congctlOf(spec.congctl, syscall)
   return metrics
 }
 

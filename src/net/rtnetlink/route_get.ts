@@ -8,7 +8,18 @@ import type { Ptr } from '../../wasm/abi.ts'
 import { formatIPv4, formatPrefix, integer, parseIPv4 } from '../../wasm/encode.ts'
 import { checked } from '../../wasm/errors.ts'
 import { deviceName, requireDevice } from '../dev.ts'
-import { METRICS, PROTOCOLS, ROUTE_TYPES, SCOPES, TABLES, numberOf, routeFlags, wordOf } from './names.ts'
+import {
+  CONGCTL,
+  IP_PROTOCOLS,
+  METRICS,
+  PROTOCOLS,
+  ROUTE_TYPES,
+  SCOPES,
+  TABLES,
+  numberOf,
+  routeFlags,
+  wordOf,
+} from './names.ts'
 
 /** What to look up. */
 export interface RouteQuery {
@@ -20,6 +31,10 @@ export interface RouteQuery {
   tos?: number
   mark?: number
   uid?: number
+  /** A number, or tcp, udp, icmp; udp unless given. */
+  ipproto?: number | string
+  sport?: number
+  dport?: number
   /** Answer the route itself rather than what a packet gets (`ip route get fibmatch`). */
   fibmatch?: boolean
 }
@@ -41,6 +56,8 @@ export interface RouteInfo {
   nexthops?: NexthopInfo[]
   /** Id of its nexthop object. */
   nhid?: number
+  /** TCP's congestion control. */
+  congctl?: string
   /** By ip-route(8)'s names. */
   metrics: Record<string, number>
 }
@@ -77,6 +94,7 @@ function metricsOf(words: Uint32Array): Record<string, number> {
 function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
   const [, dst, length, tos, table, type, scope, protocol, flags, priority, source, count, nhid] =
     words as unknown as number[]
+  const congctl = words[RECORD_METRICS + rt.RTAX_CC_ALGO]!
   const hops = Array.from({ length: count! }, (_, i) => nexthop(namespace, words, RECORD_HOPS + 4 * i))
   const only = hops.length === 1 && words[RECORD_HOPS + 1] !== 0 ? hops[0] : undefined
   const gateway = hops.length === 1 ? hops[0]!.via : undefined
@@ -94,6 +112,7 @@ function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
     ...(source && { src: formatIPv4(source) }),
     ...(hops.length > 1 && { nexthops: hops }),
     ...(nhid && { nhid }),
+    ...(congctl && { congctl: wordOf(CONGCTL, congctl) }),
     metrics: metricsOf(words),
   }
 }
@@ -118,6 +137,9 @@ export function getRoute(machine: Machine, namespace: NamespaceState, query: Rou
     integer(query.tos ?? 0, 0, 255, 'tos', syscall),
     rt.RTM_F_LOOKUP_TABLE | (query.fibmatch ? rt.RTM_F_FIB_MATCH : 0),
     integer(query.uid ?? 0, 0, 4294967295, 'uid', syscall),
+    numberOf(IP_PROTOCOLS, query.ipproto ?? 'udp', 255, 'ipproto', syscall),
+    integer(query.sport ?? 0, 0, 65535, 'sport', syscall),
+    integer(query.dport ?? 0, 0, 65535, 'dport', syscall),
   ]
   return inProcess(machine, () => {
     const { core } = machine

@@ -8,7 +8,7 @@ import type { Layout, Ptr } from '../../wasm/abi.ts'
 import type { Core } from '../../wasm/core.ts'
 import { encodeIfname, formatPrefix, integer, parsePrefix } from '../../wasm/encode.ts'
 import { checked, invalid } from '../../wasm/errors.ts'
-import { TABLES, numberOf } from './names.ts'
+import { IP_PROTOCOLS, TABLES, numberOf } from './names.ts'
 
 type RuleField = keyof Layout['fib_rule']
 
@@ -26,9 +26,13 @@ export interface RuleSpec {
   fwmark?: number | string
   /** A number, or tcp, udp, icmp. */
   ipproto?: number | string
-  /** A port, or 'first-last'. */
+  /** A port, 'first-last', or 'port/mask' (decimal or 0x...). */
   sport?: number | string
   dport?: number | string
+  /** Bits of the DSCP, 0 to 63 (not the TOS byte), all of them or 'dscp/mask'. */
+  dscp?: number | string
+  /** 'first-last' of the senders' user ids. */
+  uidrange?: string
   /** 'main' unless there is an action. */
   table?: number | string
   action?: 'blackhole' | 'unreachable' | 'prohibit' | 'nop' | (string & {})
@@ -45,7 +49,6 @@ const ACTIONS: Readonly<Record<string, number>> = {
   unreachable: rt.FR_ACT_UNREACHABLE,
   prohibit: rt.FR_ACT_PROHIBIT,
 }
-const IP_PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, igmp: 2, tcp: 6, udp: 17 }
 
 /** A rule in the core's terms: fields of struct fib_rule, names of devices, and a bit 1 << FRA_* for what was named. */
 interface Encoded {
@@ -55,15 +58,48 @@ interface Encoded {
   given: number
 }
 
-function ports(value: number | string | undefined, what: string, syscall: string): [first: number, last: number] {
-  if (value === undefined) return [0, 0]
+/** 'value/mask': undefined when there is no mask. */
+function masked(value: number | string, most: number, what: string, syscall: string): [number, number] | undefined {
+  const match = /^(\w+)\/(\w+)$/.exec(String(value))
+  if (!match) return undefined
+  return [
+    integer(Number(match[1]), 0, most, what, syscall),
+    integer(Number(match[2]), 0, most, `mask of ${what}`, syscall),
+  ]
+}
+
+function ports(
+  value: number | string | undefined,
+  what: string,
+  syscall: string,
+): [first: number, last: number, mask: number] {
+  if (value === undefined) return [0, 0, 0]
+  const under = masked(value, 65535, what, syscall)
+  if (under) return [under[0], under[0], under[1]]
   const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value))
   const first = Number(match?.[1])
   const last = Number(match?.[2] ?? first)
   if (!match || last > 65535 || first > last || first === 0) {
     throw invalid(syscall, `${what} is a port or 'first-last', not ${value}`)
   }
-  return [first, last]
+  return [first, last, 0]
+}
+
+/** The DSCP as it lies in the TOS byte, and its mask if one is given. */
+function dscpOf(value: number | string | undefined, syscall: string): [dscp: number, mask: number | undefined] {
+  if (value === undefined) return [0, undefined]
+  const [dscp, mask] = masked(value, 63, 'dscp', syscall) ?? [integer(Number(value), 0, 63, 'dscp', syscall), undefined]
+  return [dscp << 2, mask === undefined ? undefined : mask << 2]
+}
+
+function uidsOf(value: string | undefined, syscall: string): [first: number, last: number] {
+  if (value === undefined) return [0, 0]
+  const match = /^(\d{1,10})-(\d{1,10})$/.exec(value)
+  if (!match) throw invalid(syscall, `uidrange is 'first-last', not ${value}`)
+  return [
+    integer(Number(match[1]), 0, 4294967295, 'uidrange', syscall),
+    integer(Number(match[2]), 0, 4294967295, 'uidrange', syscall),
+  ]
 }
 
 function markOf(value: number | string | undefined, syscall: string): { mark: number; mask: number | undefined } {
@@ -100,6 +136,11 @@ function givenOf(spec: RuleSpec, mask: number | undefined): number {
     [spec.ipproto !== undefined, rt.FRA_IP_PROTO],
     [spec.sport !== undefined, rt.FRA_SPORT_RANGE],
     [spec.dport !== undefined, rt.FRA_DPORT_RANGE],
+    [String(spec.sport).includes('/'), rt.FRA_SPORT_MASK],
+    [String(spec.dport).includes('/'), rt.FRA_DPORT_MASK],
+    [spec.dscp !== undefined, rt.FRA_DSCP],
+    [String(spec.dscp).includes('/'), rt.FRA_DSCP_MASK],
+    [spec.uidrange !== undefined, rt.FRA_UID_RANGE],
   ]
   return named.reduce((bits, [is, attribute]) => (is ? bits | (1 << attribute) : bits), 0)
 }
@@ -110,8 +151,10 @@ function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
   const { mark, mask } = markOf(spec.fwmark, syscall)
   const action = actionOf(spec, syscall)
   const table = spec.table ?? (action === rt.FR_ACT_TO_TBL ? 'main' : 0)
-  const [sportFirst, sportLast] = ports(spec.sport, 'sport', syscall)
-  const [dportFirst, dportLast] = ports(spec.dport, 'dport', syscall)
+  const [sportFirst, sportLast, sportMask] = ports(spec.sport, 'sport', syscall)
+  const [dportFirst, dportLast, dportMask] = ports(spec.dport, 'dport', syscall)
+  const [dscp, dscpMask] = dscpOf(spec.dscp, syscall)
+  const [uidFirst, uidLast] = uidsOf(spec.uidrange, syscall)
   const all = 4294967295
   return {
     fields: {
@@ -123,7 +166,8 @@ function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
       ip_proto: spec.ipproto === undefined ? 0 : numberOf(IP_PROTOCOLS, spec.ipproto, 255, 'ipproto', syscall),
       src_len: src.length,
       dst_len: dst.length,
-      dscp: tosOf(spec.tos, syscall),
+      dscp: spec.dscp === undefined ? tosOf(spec.tos, syscall) : dscp,
+      dscp_mask: dscpMask ?? 0,
       src: src.address,
       dst: dst.address,
       mark,
@@ -132,8 +176,13 @@ function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
       suppress_prefixlen: integer(spec.suppress_prefixlength ?? -1, -1, 32, 'suppress_prefixlength', syscall),
       sport_start: sportFirst,
       sport_end: sportLast,
+      sport_mask: sportMask,
       dport_start: dportFirst,
       dport_end: dportLast,
+      dport_mask: dportMask,
+      uid_start: uidFirst,
+      uid_end: uidLast,
+      uid_set: spec.uidrange === undefined ? 0 : 1,
     },
     iif: spec.iif === undefined ? undefined : encodeIfname(spec.iif, syscall),
     oif: spec.oif === undefined ? undefined : encodeIfname(spec.oif, syscall),
@@ -141,8 +190,15 @@ function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
   }
 }
 
-const BYTES: ReadonlySet<string> = new Set(['action', 'proto', 'ip_proto', 'src_len', 'dst_len', 'dscp'])
-const HALVES: ReadonlySet<string> = new Set(['sport_start', 'sport_end', 'dport_start', 'dport_end'])
+const BYTES: ReadonlySet<string> = new Set(['action', 'proto', 'ip_proto', 'src_len', 'dst_len', 'dscp', 'dscp_mask'])
+const HALVES: ReadonlySet<string> = new Set([
+  'sport_start',
+  'sport_end',
+  'sport_mask',
+  'dport_start',
+  'dport_end',
+  'dport_mask',
+])
 
 function writeRule(core: Core, { fields, iif, oif }: Encoded): Ptr {
   const at = core.callBuffer

@@ -8,6 +8,7 @@ import { FIB_RESULT_SIZE, fib_result, fib_table } from '../../../include/ip_fib.
 import { net } from '../../../include/net_namespace.ts'
 import { net_device } from '../../../include/netdevice.ts'
 import { SKB_CB, sk_buff } from '../../../include/skbuff.ts'
+import { htons } from '../../../lib/byteorder.ts'
 import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EHOSTUNREACH, EINVAL, ENODEV } from '../../../uapi/errno.ts'
@@ -24,7 +25,6 @@ import {
   RT_TABLE_MAIN,
   RTPROT_UNSPEC,
 } from '../../../uapi/rtnetlink.ts'
-import { IPPROTO_UDP } from '../../../uapi/socket.ts'
 import { __dev_get_by_index } from '../../core/dev.ts'
 import { skb_dst_drop, skb_dst_set } from '../../core/skbuff.ts'
 import { fib_dump_info, route_record } from '../fib_semantics/dump.ts'
@@ -53,6 +53,10 @@ class route_query {
   /** RTM_F_* */
   flags: u32
   uid: u32
+  /** IPPROTO_*; ports in host order, 0: none. */
+  proto: u32
+  sport: u32
+  dport: u32
 }
 
 const METRICS: usize = offsetof<route_record>()
@@ -64,9 +68,11 @@ function query_packet(q: route_query): sk_buff {
   memory.fill(PACKET, 0, PACKET_LEN)
   const ip = changetype<iphdr>(PACKET)
   ip.version_ihl = 0x45
-  ip.protocol = <u8>IPPROTO_UDP
+  ip.protocol = <u8>q.proto
   ip.saddr = q.saddr
   ip.daddr = q.daddr
+  store<u16>(PACKET, <u16>htons(q.sport), 20)
+  store<u16>(PACKET, <u16>htons(q.dport), 22)
   const skb = changetype<sk_buff>(SKB)
   skb.head = PACKET
   skb.data = PACKET
@@ -149,7 +155,7 @@ function answer(out: usize, q: route_query, fl4: flowi4, skb: sk_buff, res: fib_
 }
 
 /**
- * Looks up a route (RTM_GETROUTE): words {daddr, saddr, iif, oif, mark, tos, RTM_F_*, uid} at query, addresses in network
+ * Looks up a route (RTM_GETROUTE): words {daddr, saddr, iif, oif, mark, tos, RTM_F_*, uid, protocol, ports} at query, addresses in network
  * order; the answer is a route record at out. 0, or -errno as a packet's sender would get it; ENODEV, EINVAL.
  */
 export function inet_rtm_getroute(owner: net, query: usize, out: usize): i32 {
@@ -164,7 +170,9 @@ export function inet_rtm_getroute(owner: net, query: usize, out: usize): i32 {
   fl4.flowi4_oif = q.oif
   fl4.flowi4_mark = q.mark
   fl4.flowi4_tos = <u8>q.tos
-  fl4.flowi4_proto = <u8>IPPROTO_UDP
+  fl4.flowi4_proto = <u8>q.proto
+  fl4.fl4_sport = <u16>htons(q.sport)
+  fl4.fl4_dport = <u16>htons(q.dport)
   fl4.flowi4_uid = q.uid
   const skb = query_packet(q)
   let err = q.iif ? look_up_input(owner, q, skb, res) : look_up_output(owner, fl4, skb, res)
