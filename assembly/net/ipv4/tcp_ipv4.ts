@@ -60,8 +60,8 @@ const TCPOPT_EOL: u32 = 0
 const TCPOPT_NOP: u32 = 1
 const TCPOPT_MD5SIG: u32 = 19
 const TCPOPT_AO: u32 = 29
-/** The shortest signature: an AO option with a MAC of one byte. */
-const TCPOLEN_AO_MIN: u32 = 5
+/** The shortest signature that this kernel looks for (it has no TCP_AO): behind it options are not read. */
+const TCPOLEN_MD5SIG: u32 = 18
 
 /** Where the checksum lies, in 16-bit words. */
 const CHECK_WORD: i32 = 8
@@ -99,7 +99,7 @@ function tcp_do_parse_auth_options(th: tcphdr): bool {
   walk(FN_tcp_do_parse_auth_options, 0)
   let left = data_offset(th) - TCP_HLEN
   let p = changetype<usize>(th) + TCP_HLEN
-  while (left >= TCPOLEN_AO_MIN) {
+  while (left >= TCPOLEN_MD5SIG) {
     const kind = <u32>load<u8>(p)
     if (kind == TCPOPT_EOL) return true
     if (kind == TCPOPT_NOP) {
