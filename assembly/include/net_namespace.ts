@@ -54,6 +54,10 @@ export class net {
   skb_live: u32
   /** Drops by reason, function, device and CPU (trace/drops.ts); 0 until the first. */
   drops: usize
+  /** A table of one entry, for when there is no memory for one: a struct drop_entry. */
+  drop_spare0: u64
+  drop_spare1: u64
+  drop_spare2: u64
   drops_count: u32
   born0: u64
   born1: u64

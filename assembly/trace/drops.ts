@@ -30,12 +30,26 @@ function entry_at(net: net, i: u32): drop_entry {
   return changetype<drop_entry>(net.drops + <usize>i * ENTRY)
 }
 
-/** Counts a drop of a packet of protocol (network order). Without memory for the table it goes into the accounts only. */
-export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32, protocol: u32): void {
-  if (net.drops == 0) {
-    net.drops = kzalloc(<usize>DROPS_MAX * ENTRY)
-    if (net.drops == 0) return
+/**
+ * Makes the table, and answers how many entries it has: without memory for it one in the namespace itself, that counts
+ * all drops until there is memory.
+ */
+function grow_table(owner: net): u32 {
+  const spare = changetype<usize>(owner) + offsetof<net>('drop_spare0')
+  if (owner.drops != 0 && owner.drops != spare) return DROPS_MAX
+  const table = kzalloc(<usize>DROPS_MAX * ENTRY)
+  if (table == 0) {
+    owner.drops = spare
+    return 1
   }
+  if (owner.drops == spare) memory.copy(table, spare, ENTRY)
+  owner.drops = table
+  return DROPS_MAX
+}
+
+/** Counts a drop of a packet of protocol (network order). */
+export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32, protocol: u32): void {
+  const size = grow_table(net)
   const cpu = boot.cpu
   const used = net.drops_count
   const type = ntohs(protocol)
@@ -55,7 +69,7 @@ export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32, protoc
       return
     }
   }
-  if (used < DROPS_MAX) {
+  if (used < size) {
     const e = entry_at(net, used)
     e.reason = <u16>reason
     e.fn = fn
@@ -67,5 +81,5 @@ export function drops_count(net: net, reason: u32, fn: u32, ifindex: u32, protoc
     net.drops_count = used + 1
     return
   }
-  entry_at(net, DROPS_MAX - 1).count += 1
+  entry_at(net, size - 1).count += 1
 }

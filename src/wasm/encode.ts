@@ -16,12 +16,15 @@ export interface Endpoint {
   port: number
 }
 
-/** An IPv4 address as it lies in memory. EINVAL for anything but four decimal numbers. */
-export function parseIPv4(text: string, syscall = 'address'): number {
+/** An argument in a message: its name, if it has one, and what was given. */
+const named = (what: string, value: unknown): string => `${what && `${what} `}'${String(value)}'`
+
+/** An IPv4 address as it lies in memory. EINVAL for anything but four decimal numbers; what: the argument's name. */
+export function parseIPv4(text: string, syscall = 'address', what = ''): number {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
   const parts = match?.slice(1).map(Number)
   if (!parts || parts.some((part) => part > 255)) {
-    throw invalid(syscall, `'${text}' is no IPv4 address (a.b.c.d)`)
+    throw invalid(syscall, `${named(what, text)} is no IPv4 address (a.b.c.d)`)
   }
   const [a, b, c, d] = parts as [number, number, number, number]
   return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0
@@ -32,14 +35,16 @@ export function formatIPv4(address: number): string {
 }
 
 /** '10.0.0.0/8', '10.0.0.1' (length 32) or 'default', 'any', 'all' (0.0.0.0/0). Host bits stay as given. */
-export function parsePrefix(text: string, syscall = 'prefix'): { address: number; length: number } {
+export function parsePrefix(text: string, syscall = 'prefix', what = ''): { address: number; length: number } {
   if (text === 'default' || text === 'any' || text === 'all') return { address: 0, length: 0 }
-  const slash = text.indexOf('/')
-  if (slash < 0) return { address: parseIPv4(text, syscall), length: 32 }
+  const slash = typeof text === 'string' ? text.indexOf('/') : -1
+  if (slash < 0) return { address: parseIPv4(text, syscall, what), length: 32 }
   const digits = text.slice(slash + 1)
   const length = Number(digits)
-  if (!/^\d{1,2}$/.test(digits) || length > 32) throw invalid(syscall, `'${text}': the prefix length is 0 to 32`)
-  return { address: parseIPv4(text.slice(0, slash), syscall), length }
+  if (!/^\d{1,2}$/.test(digits) || length > 32) {
+    throw invalid(syscall, `${named(what, text)}: the prefix length is 0 to 32`)
+  }
+  return { address: parseIPv4(text.slice(0, slash), syscall, what), length }
 }
 
 export function formatPrefix(address: number, length: number): string {
@@ -61,9 +66,9 @@ export function byteSwap16(value: number): number {
 }
 
 /** Six bytes of '02:00:00:00:00:01'. */
-export function parseMac(text: string, syscall = 'mac'): Uint8Array<ArrayBuffer> {
+export function parseMac(text: string, syscall = 'mac', what = ''): Uint8Array<ArrayBuffer> {
   if (!/^[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}$/.test(text)) {
-    throw invalid(syscall, `'${text}' is no MAC address (six bytes in hex with colons)`)
+    throw invalid(syscall, `${named(what, text)} is no MAC address (six bytes in hex with colons)`)
   }
   return Uint8Array.from(text.split(':'), (part) => parseInt(part, 16))
 }
@@ -73,10 +78,13 @@ export function formatMac(bytes: ArrayLike<number>): string {
 }
 
 /** A device's name with the 0 behind it. EINVAL where Linux refuses it (dev_valid_name). */
-export function encodeIfname(name: string, syscall = 'ifname'): Uint8Array<ArrayBuffer> {
+export function encodeIfname(name: string, syscall = 'ifname', what = ''): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(name)
   if (!name || name === '.' || name === '..' || bytes.length > IFNAME_MAX || /[\s/:]/.test(name)) {
-    throw invalid(syscall, `'${name}' is no device name (1 to ${IFNAME_MAX} bytes without space, '/' and ':')`)
+    throw invalid(
+      syscall,
+      `${named(what, name)} is no device name (1 to ${IFNAME_MAX} bytes without space, '/' and ':')`,
+    )
   }
   const padded = new Uint8Array(IFNAME_MAX + 1)
   padded.set(bytes)

@@ -28,7 +28,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   EMSGSIZE: 'the message is too long',
   ENETDOWN: 'the device is down',
   ENETUNREACH: 'no route to the destination',
-  ENOBUFS: 'no buffer space: the queue of the device is full',
+  ENOBUFS: 'no buffer space: the queue of the device is full, or memory is (memoryMb)',
   ENODEV: 'there is no such device',
   ENOENT: 'there is no such entry',
   ENOMEM: 'out of memory: give the lab more (memoryMb)',

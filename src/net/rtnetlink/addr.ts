@@ -4,7 +4,7 @@ import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../../../assembly/uapi/
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
 import type { NamespaceState } from '../../kernel/state.ts'
-import { encodeIfname, maskOf, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
+import { encodeIfname, integer, maskOf, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
 import { checked } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
 import { ipv4_devconf_setall } from '../sysctl.ts'
@@ -37,7 +37,7 @@ function parts(spec: AddressSpec): Exclude<AddressSpec, string> {
 
 function broadcastOf(given: string | undefined, address: number, length: number): number {
   if (given === undefined) return 0
-  return given === '+' ? (address | ~maskOf(length)) >>> 0 : parseIPv4(given, 'RTM_NEWADDR')
+  return given === '+' ? (address | ~maskOf(length)) >>> 0 : parseIPv4(given, 'RTM_NEWADDR', 'broadcast')
 }
 
 /** What to do with an address: as the words of `ip address`. */
@@ -59,8 +59,8 @@ export function addAddress(
 ): void {
   const spec = parts(given)
   const device = requireDevice(namespace, name, 'RTM_NEWADDR')
-  const local = parsePrefix(spec.address, 'RTM_NEWADDR')
-  const peer = spec.peer === undefined ? local : parsePrefix(spec.peer, 'RTM_NEWADDR')
+  const local = parsePrefix(spec.address, 'RTM_NEWADDR', 'address')
+  const peer = spec.peer === undefined ? local : parsePrefix(spec.peer, 'RTM_NEWADDR', 'peer')
   const scope =
     spec.scope === undefined
       ? (local.address & 255) === 127
@@ -68,7 +68,8 @@ export function addAddress(
         : 0
       : numberOf(SCOPES, spec.scope, 255, 'scope', 'RTM_NEWADDR')
   const broadcast = broadcastOf(spec.broadcast, peer.address, peer.length)
-  const label = encodeIfname(spec.label ?? name, 'RTM_NEWADDR').fill(0, 15)
+  const label = encodeIfname(spec.label ?? name, 'RTM_NEWADDR', 'label').fill(0, 15)
+  const metric = integer(spec.metric ?? 0, 0, 4294967295, 'metric', 'RTM_NEWADDR')
   const flags = spec.noprefixroute ? IFA_F_NOPREFIXROUTE : 0
   inProcess(machine, () => {
     const { core } = machine
@@ -83,11 +84,11 @@ export function addAddress(
       broadcast,
       scope,
       flags,
-      spec.metric ?? 0,
+      metric,
       core.callBuffer,
       VERBS[verb],
     )
-    checked(result, 'RTM_NEWADDR', `${spec.address} dev ${name}`)
+    checked(result, 'RTM_NEWADDR', `address ${spec.address} dev ${name}`)
   })
 }
 
@@ -95,10 +96,10 @@ export function addAddress(
 export function delAddress(machine: Machine, namespace: NamespaceState, name: string, given: AddressSpec): void {
   const spec = parts(given)
   const device = requireDevice(namespace, name, 'RTM_DELADDR')
-  const local = parsePrefix(spec.address, 'RTM_DELADDR')
-  const peer = spec.peer === undefined ? local : parsePrefix(spec.peer, 'RTM_DELADDR')
+  const local = parsePrefix(spec.address, 'RTM_DELADDR', 'address')
+  const peer = spec.peer === undefined ? local : parsePrefix(spec.peer, 'RTM_DELADDR', 'peer')
   const exact = spec.address.includes('/') || spec.peer !== undefined
-  const label = spec.label === undefined ? undefined : encodeIfname(spec.label, 'RTM_DELADDR')
+  const label = spec.label === undefined ? undefined : encodeIfname(spec.label, 'RTM_DELADDR', 'label')
   inProcess(machine, () => {
     const { core } = machine
     if (label) core.memory.write(core.callBuffer, label)
@@ -110,6 +111,6 @@ export function delAddress(machine: Machine, namespace: NamespaceState, name: st
       peer.length,
       label ? core.callBuffer : 0,
     )
-    checked(result, 'RTM_DELADDR', `${spec.address} dev ${name}`)
+    checked(result, 'RTM_DELADDR', `address ${spec.address} dev ${name}`)
   })
 }

@@ -1,5 +1,6 @@
 // ip neighbour: static, learnt and proxy entries. Mirrors neigh_add, neigh_delete and neigh_dump_info of neighbour.c.
 
+import { EINVAL } from '../../../assembly/uapi/errno.ts'
 import * as nb from '../../../assembly/uapi/neighbour.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
@@ -41,8 +42,8 @@ export function setNeighbour(
 ): void {
   const syscall = 'RTM_NEWNEIGH'
   const device = requireDevice(namespace, spec.dev, syscall)
-  const key = parseIPv4(spec.ip, syscall)
-  const mac = spec.mac === undefined ? undefined : parseMac(spec.mac, syscall)
+  const key = parseIPv4(spec.ip, syscall, 'ip')
+  const mac = spec.mac === undefined ? undefined : parseMac(spec.mac, syscall, 'mac')
   const state = numberOf(NEIGHBOUR_STATES, spec.state ?? 'permanent', 255, 'state', syscall)
   inProcess(machine, () => {
     const { core } = machine
@@ -50,7 +51,8 @@ export function setNeighbour(
     const lladdr = mac ? core.callBuffer : 0
     const flags = spec.proxy ? nb.NTF_PROXY : 0
     const result = core.exports.neigh_add(namespace.net, device.ptr, key, lladdr, state, flags, VERBS[verb])
-    checked(result, syscall, `${spec.ip} dev ${spec.dev}`)
+    const missing = result === -EINVAL && !mac ? ': mac is missing' : ''
+    checked(result, syscall, `ip ${spec.ip} dev ${spec.dev}${missing}`)
   })
 }
 
@@ -58,11 +60,11 @@ export function setNeighbour(
 export function delNeighbour(machine: Machine, namespace: NamespaceState, spec: NeighbourSpec): void {
   const syscall = 'RTM_DELNEIGH'
   const device = requireDevice(namespace, spec.dev, syscall)
-  const key = parseIPv4(spec.ip, syscall)
+  const key = parseIPv4(spec.ip, syscall, 'ip')
   inProcess(machine, () => {
     const { exports } = machine.core
     const result = exports.neigh_delete(namespace.net, device.ptr, key, spec.proxy ? nb.NTF_PROXY : 0)
-    checked(result, syscall, `${spec.ip} dev ${spec.dev}`)
+    checked(result, syscall, `ip ${spec.ip} dev ${spec.dev}`)
   })
 }
 
@@ -95,9 +97,11 @@ export function neighbourRows(machine: Machine, namespace: NamespaceState, proxi
   })
 }
 
-/** All entries, by device and address. Without those that need no ARP (noarp), as `ip neigh` shows it. */
+/** All entries, by device and address. Without those that need no ARP (noarp) or have no state, as `ip neigh` shows it. */
 export function listNeighbours(machine: Machine, namespace: NamespaceState): NeighbourInfo[] {
-  const rows = neighbourRows(machine, namespace).filter(({ state }) => (state & nb.NUD_NOARP) === 0)
+  const rows = neighbourRows(machine, namespace).filter(
+    ({ state }) => state !== nb.NUD_NONE && (state & nb.NUD_NOARP) === 0,
+  )
   const known = rows.map(({ ifindex, key, state, lladdr }) => ({
     order: byteSwap32(key),
     info: {

@@ -7,10 +7,11 @@ import { inProcess } from '../../kernel/softirq.ts'
 import type { NamespaceState } from '../../kernel/state.ts'
 import type { Ptr } from '../../wasm/abi.ts'
 import { integer, parseIPv4, parsePrefix } from '../../wasm/encode.ts'
-import { checked, invalid } from '../../wasm/errors.ts'
+import { errnoName, invalid, systemError } from '../../wasm/errors.ts'
 import { requireDevice } from '../dev.ts'
 import { extackMessage } from './extack.ts'
 import { CONGCTL, METRICS, PROTOCOLS, ROUTE_TYPES, SCOPES, TABLES, numberOf } from './names.ts'
+import { routeFault } from './route_fault.ts'
 
 /** A route. Metrics by their names: mtu, advmss, hoplimit, window, rtt, initcwnd, quickack, features, lock ... */
 export interface RouteSpec {
@@ -124,7 +125,7 @@ function metricsOf(spec: RouteSpec, syscall: string): Uint32Array | undefined {
 function nexthopsOf(namespace: NamespaceState, spec: RouteSpec, syscall: string): Uint32Array | undefined {
   if (!spec.nexthops) return undefined
   const words = spec.nexthops.flatMap((hop) => [
-    hop.via === undefined ? 0 : parseIPv4(hop.via, syscall),
+    hop.via === undefined ? 0 : parseIPv4(hop.via, syscall, 'via'),
     hop.dev === undefined ? 0 : requireDevice(namespace, hop.dev, syscall).ifindex,
     integer(hop.weight ?? 1, 1, 256, 'weight', syscall),
     hop.onlink ? rt.RTNH_F_ONLINK : 0,
@@ -134,7 +135,7 @@ function nexthopsOf(namespace: NamespaceState, spec: RouteSpec, syscall: string)
 
 function encode(namespace: NamespaceState, verb: RouteVerb, spec: RouteSpec, syscall: string): Encoded {
   const deleting = verb === 'del'
-  const { address, length } = parsePrefix(spec.to, syscall)
+  const { address, length } = parsePrefix(spec.to, syscall, 'to')
   const type = numberOf(ROUTE_TYPES, spec.type ?? 'unicast', rt.RTN_MAX, 'route type', syscall)
   const protocol = deleting && spec.protocol === undefined ? 0 : (spec.protocol ?? 'boot')
   const nexthops = nexthopsOf(namespace, spec, syscall)
@@ -147,11 +148,11 @@ function encode(namespace: NamespaceState, verb: RouteVerb, spec: RouteSpec, sys
     fc_scope: scopeOf(spec, type, deleting, syscall),
     fc_type: deleting && spec.type === undefined ? rt.RTN_UNSPEC : type,
     fc_table: tableOf(spec, type, syscall),
-    fc_gw4: spec.via === undefined ? 0 : parseIPv4(spec.via, syscall),
+    fc_gw4: spec.via === undefined ? 0 : parseIPv4(spec.via, syscall, 'via'),
     fc_oif: spec.dev === undefined ? 0 : requireDevice(namespace, spec.dev, syscall).ifindex,
     fc_flags: spec.onlink ? rt.RTNH_F_ONLINK : 0,
     fc_priority: integer(spec.metric ?? 0, 0, 4294967295, 'metric', syscall),
-    fc_prefsrc: spec.src === undefined ? 0 : parseIPv4(spec.src, syscall),
+    fc_prefsrc: spec.src === undefined ? 0 : parseIPv4(spec.src, syscall, 'src'),
     fc_gw_family: spec.via === undefined ? 0 : 2,
     fc_has_mx: metrics ? 1 : 0,
     fc_nhs: nexthops ? nexthops.length / 4 : 0,
@@ -203,7 +204,8 @@ export function changeRoute(machine: Machine, namespace: NamespaceState, verb: R
       verb === 'del'
         ? exports.inet_rtm_delroute(namespace.net, config)
         : exports.inet_rtm_newroute(namespace.net, config)
+    if (result >= 0) return
     const why = extackMessage(machine.core.memory.readU32(machine.core.boot('extack')))
-    checked(result, syscall, `${verb} ${spec.to}${why && `: ${why}`}`)
+    throw systemError(result, syscall, `${verb} ${spec.to}${why ? `: ${why}` : routeFault(spec, errnoName(result))}`)
   })
 }

@@ -129,8 +129,8 @@ export function getRoute(machine: Machine, namespace: NamespaceState, query: Rou
   const index = (name: string | undefined): number =>
     name === undefined ? 0 : requireDevice(namespace, name, syscall).ifindex
   const words = [
-    parseIPv4(query.to, syscall),
-    query.from === undefined ? 0 : parseIPv4(query.from, syscall),
+    parseIPv4(query.to, syscall, 'to'),
+    query.from === undefined ? 0 : parseIPv4(query.from, syscall, 'from'),
     index(query.iif),
     index(query.oif),
     integer(query.mark ?? 0, 0, 4294967295, 'mark', syscall),

@@ -1,5 +1,6 @@
 // ip rule: which table a look-up asks. Mirrors fib_nl_newrule and fib_nl_delrule of net/core/fib_rules.c, fib4_rule_*.
 
+import { EINVAL } from '../../../assembly/uapi/errno.ts'
 import * as rt from '../../../assembly/uapi/rtnetlink.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import { inProcess } from '../../kernel/softirq.ts'
@@ -146,8 +147,8 @@ function givenOf(spec: RuleSpec, mask: number | undefined): number {
 }
 
 function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
-  const src = parsePrefix(spec.from ?? 'all', syscall)
-  const dst = parsePrefix(spec.to ?? 'all', syscall)
+  const src = parsePrefix(spec.from ?? 'all', syscall, 'from')
+  const dst = parsePrefix(spec.to ?? 'all', syscall, 'to')
   const { mark, mask } = markOf(spec.fwmark, syscall)
   const action = actionOf(spec, syscall)
   const table = spec.table ?? (action === rt.FR_ACT_TO_TBL ? 'main' : 0)
@@ -184,8 +185,8 @@ function encode(verb: 'add' | 'del', spec: RuleSpec, syscall: string): Encoded {
       uid_end: uidLast,
       uid_set: spec.uidrange === undefined ? 0 : 1,
     },
-    iif: spec.iif === undefined ? undefined : encodeIfname(spec.iif, syscall),
-    oif: spec.oif === undefined ? undefined : encodeIfname(spec.oif, syscall),
+    iif: spec.iif === undefined ? undefined : encodeIfname(spec.iif, syscall, 'iif'),
+    oif: spec.oif === undefined ? undefined : encodeIfname(spec.oif, syscall, 'oif'),
     given: givenOf(spec, mask),
   }
 }
@@ -218,6 +219,16 @@ function writeRule(core: Core, { fields, iif, oif }: Encoded): Ptr {
 
 const NLM_F_EXCL_CREATE = 0x600
 
+/** What of a rule was refused, for people. */
+function ruleFault(spec: RuleSpec, result: number): string {
+  const priority = `priority ${spec.priority ?? '(any)'}`
+  if (result !== -EINVAL) return priority
+  if (tosOf(spec.tos, '') & 3) return `${priority}: tos ${spec.tos} has bits of ECN`
+  if (spec.goto !== undefined) return `${priority}: goto ${spec.goto} does not lead forward`
+  if (spec.action === 'goto') return `${priority}: goto is missing`
+  return priority
+}
+
 /** Adds or deletes a rule. EEXIST, ENOENT, EPERM, EINVAL. */
 export function changeRule(machine: Machine, namespace: NamespaceState, verb: 'add' | 'del', spec: RuleSpec): void {
   const syscall = verb === 'add' ? 'RTM_NEWRULE' : 'RTM_DELRULE'
@@ -229,7 +240,7 @@ export function changeRule(machine: Machine, namespace: NamespaceState, verb: 'a
       verb === 'add'
         ? core.exports.fib_newrule(namespace.net, rule, encoded.given, NLM_F_EXCL_CREATE)
         : core.exports.fib_delrule(namespace.net, rule, encoded.given)
-    checked(result, syscall, `priority ${spec.priority ?? '(any)'}`)
+    checked(result, syscall, ruleFault(spec, result))
   })
 }
 

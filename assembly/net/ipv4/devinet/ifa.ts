@@ -247,7 +247,7 @@ export function inet_rtm_newaddr(
   nlflags: u32,
 ): i32 {
   walk(FN_inet_rtm_newaddr, 0)
-  if (prefixlen > 32 || local == 0) return -EINVAL
+  if (prefixlen > 32) return -EINVAL
   if (changetype<usize>(dev) == 0 || dev.nd_net != changetype<usize>(net)) return -ENODEV
   const in_dev = changetype<in_device>(dev.ip_ptr)
   if (changetype<usize>(in_dev) == 0) return -ENOBUFS
