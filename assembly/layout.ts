@@ -1,13 +1,14 @@
 // Struct offsets for TypeScript, which reads them once at start: one exported constant a field (DESIGN 3).
 
 import { igb_ring } from './drivers/net/igb_ring.ts'
-import { fib_config, fib_rule } from './include/ip_fib.ts'
+import { fib_alias, fib_config, fib_info, fib_rule, fib_table } from './include/ip_fib.ts'
 import { net } from './include/net_namespace.ts'
 import { in_device, napi_struct, net_device } from './include/netdevice.ts'
 import { sock } from './include/sock.ts'
 import { softnet_data } from './include/softnet.ts'
 import { boot_block } from './lib/boot.ts'
 import { kmem_cache } from './lib/slab.ts'
+import { key_vector } from './net/ipv4/fib_trie/node.ts'
 import { drop_entry } from './trace/drops.ts'
 
 export const OFF_boot_block_now: usize = offsetof<boot_block>('now')
@@ -40,6 +41,7 @@ export const OFF_net_skb_live: usize = offsetof<net>('skb_live')
 export const OFF_net_drops: usize = offsetof<net>('drops')
 export const OFF_net_drops_count: usize = offsetof<net>('drops_count')
 export const OFF_net_frag_mem: usize = offsetof<net>('frag_mem')
+export const OFF_net_fib_tables: usize = offsetof<net>('fib_tables')
 export const OFF_net_frag_queues: usize = offsetof<net>('frag_queues')
 export const OFF_net_local_reserved_ports: usize = offsetof<net>('local_reserved_ports')
 export const OFF_net_ifindex: usize = offsetof<net>('ifindex')
@@ -170,3 +172,19 @@ export const OFF_kmem_cache_inuse: usize = offsetof<kmem_cache>('inuse')
 export const OFF_kmem_cache_total: usize = offsetof<kmem_cache>('total')
 export const OFF_kmem_cache_peak: usize = offsetof<kmem_cache>('peak')
 export const SIZE_kmem_cache: usize = offsetof<kmem_cache>()
+
+export const OFF_fib_alias_next: usize = offsetof<fib_alias>('next')
+export const OFF_fib_alias_fa_info: usize = offsetof<fib_alias>('fa_info')
+export const OFF_fib_alias_fa_tos: usize = offsetof<fib_alias>('fa_tos')
+export const OFF_fib_alias_fa_type: usize = offsetof<fib_alias>('fa_type')
+export const OFF_fib_alias_fa_slen: usize = offsetof<fib_alias>('fa_slen')
+export const OFF_fib_info_fib_scope: usize = offsetof<fib_info>('fib_scope')
+export const OFF_fib_table_next: usize = offsetof<fib_table>('next')
+export const OFF_fib_table_tb_id: usize = offsetof<fib_table>('tb_id')
+export const OFF_fib_table_trie: usize = offsetof<fib_table>('trie')
+export const OFF_key_vector_empty_children: usize = offsetof<key_vector>('empty_children')
+export const OFF_key_vector_full_children: usize = offsetof<key_vector>('full_children')
+export const OFF_key_vector_key: usize = offsetof<key_vector>('key')
+export const OFF_key_vector_pos: usize = offsetof<key_vector>('pos')
+export const OFF_key_vector_bits: usize = offsetof<key_vector>('bits')
+export const OFF_key_vector_tnode: usize = offsetof<key_vector>('tnode')

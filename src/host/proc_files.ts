@@ -7,6 +7,7 @@ import { AF_INET, IPPROTO_ICMP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM }
 import type { Machine } from '../kernel/machine.ts'
 import type { NamespaceState } from '../kernel/state.ts'
 import { deviceName, deviceStats } from '../net/dev.ts'
+import { trieTables } from '../net/fib_trie.ts'
 import { groupRows } from '../net/igmp.ts'
 import { neighbourRows } from '../net/rtnetlink/neigh.ts'
 import { ROUTE_TYPES } from '../net/rtnetlink/names.ts'
@@ -15,6 +16,7 @@ import { readSysctl } from '../net/sysctl.ts'
 import { byteSwap16, maskOf, parseIPv4, parsePrefix } from '../wasm/encode.ts'
 import { systemError } from '../wasm/errors.ts'
 import { readMib } from './counters.ts'
+import { procNetFibTrie, procNetFibTriestat } from '../fs/proc_fib.ts'
 import * as text from '../fs/proc_net.ts'
 
 const ATF_COM = 2
@@ -191,6 +193,8 @@ function softnet(machine: Machine): string {
 
 const FILES: Readonly<Record<string, (machine: Machine, namespace: NamespaceState) => string>> = {
   arp,
+  fib_trie: (machine, namespace) => procNetFibTrie(trieTables(machine, namespace)),
+  fib_triestat: (machine, namespace) => procNetFibTriestat(trieTables(machine, namespace)),
   igmp,
   route,
   dev: (machine, namespace) =>

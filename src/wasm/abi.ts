@@ -229,6 +229,7 @@ export const LAYOUT = {
     'drops',
     'drops_count',
     'frag_mem',
+    'fib_tables',
     'frag_queues',
     'local_reserved_ports',
     'ifindex',
@@ -289,6 +290,10 @@ export const LAYOUT = {
     'sk_drops',
     'sk_uid',
   ],
+  fib_alias: ['next', 'fa_info', 'fa_tos', 'fa_type', 'fa_slen'],
+  fib_info: ['fib_scope'],
+  fib_table: ['next', 'tb_id', 'trie'],
+  key_vector: ['empty_children', 'full_children', 'key', 'pos', 'bits', 'tnode'],
   fib_config: [
     'fc_dst_len',
     'fc_tos',
