@@ -5,13 +5,17 @@ import Benchmark from 'benchmark'
 import { type Figure, figure } from './report.ts'
 
 /** Exports of build/bench.wasm. */
-interface BenchExports {
-  setup(): number
+export interface BenchExports {
+  setup(megabytes: number): number
   checksum(bytes: number, times: number): number
   header_checksum(times: number): number
   skb_alloc_free(times: number): number
   fib_setup(routes: number): number
   fib_lookups(times: number): number
+  fib_internet(): number
+  fib_insert(routes: number): number
+  fib_choose(below: number): void
+  fib_update(route: number, away: number): number
 }
 
 /** A bench: what one call of run does, and how a call's seconds become the unit. */
@@ -69,13 +73,13 @@ export const functionBenches: FunctionBench[] = [
 ]
 
 /** Loads the loops. They import nothing but what a trap needs. */
-export async function loadLoops(): Promise<BenchExports> {
+export async function loadLoops(megabytes = 64): Promise<BenchExports> {
   const url = new URL('../../build/bench.wasm', import.meta.url)
   const module = await WebAssembly.compile(await readFile(url))
   const nothing = { imports: { bug: () => undefined } }
   const instance = await WebAssembly.instantiate(module, nothing)
   const core = instance.exports as unknown as BenchExports
-  const err = core.setup()
+  const err = core.setup(megabytes)
   if (err) throw new Error(`bench.wasm did not start: ${err}`)
   return core
 }

@@ -48,6 +48,8 @@ export class fib_info {
   nh: usize
   nh_next: usize
   nh_prev: usize
+  /** Its place in the list of all (boot.fib_infos); all ones: it has none. */
+  fib_id: u32
 }
 
 /** One next hop (struct fib_nh with its fib_nh_common). */

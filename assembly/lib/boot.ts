@@ -120,6 +120,10 @@ export class boot_block {
   neigh_table: usize
   inet_addr_table: usize
   fib_info_hash: usize
+  /** fib_infos by their id: how many places, the first that is free (a free one holds the next). */
+  fib_infos: usize
+  fib_infos_space: u32
+  fib_infos_free: u32
   peer_table: usize
   ip_ident: usize
   /** jhash seeds, drawn at boot. */

@@ -11,18 +11,17 @@ import { get_random_u32 } from '../../assembly/lib/random.ts'
 import { alloc_skb, consume_skb, skb_put } from '../../assembly/net/core/skbuff.ts'
 import { setup_net } from '../../assembly/net/core/net_namespace.ts'
 import { ip_fib_init } from '../../assembly/net/ipv4/fib_frontend.ts'
-import { fib_lookups, fib_setup } from './fib.ts'
+import { fib_choose, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update } from './fib.ts'
 
-const MEMORY: u32 = 64 << 20
 /** Blocks start at 16 places, so that no figure is that of one alignment or one cache line. */
 const PLACES: u32 = 16
 const PLACE_STEP: u32 = 128
 
 const STATE: usize = memory.data(16, 16)
 
-/** Starts an instance with one namespace, and data to sum. 0 or -errno. */
-export function setup(): i32 {
-  const err = start(MEMORY, 250, 1, 1) || ip_fib_init()
+/** Starts an instance of megabytes with one namespace, and data to sum. 0 or -errno. */
+export function setup(megabytes: u32): i32 {
+  const err = start(megabytes << 20, 250, 1, 1) || ip_fib_init()
   if (err) return err
   const data = kmalloc(1 << 17)
   for (let i: usize = 0; i < 1 << 17; i += 4) store<u32>(data + i, get_random_u32())
@@ -58,4 +57,4 @@ export function skb_alloc_free(times: u32): u32 {
   return changetype<net>(owner).skb_live
 }
 
-export { fib_lookups, fib_setup }
+export { fib_choose, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update }

@@ -15,6 +15,7 @@ import { RTAX_MAX, RTNH_COMPARE_MASK, RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../..
 import { ip_ignore_linkdown } from '../fib_trie/lookup.ts'
 import { nexthop_put } from '../nexthop/table.ts'
 import { fib_nh_release } from './nh.ts'
+import { fib_id_give, fib_id_take } from './ids.ts'
 
 export const METRICS_SIZE: usize = (<usize>RTAX_MAX + 1) * 4
 const NH_MAX_HASHED: u32 = 2
@@ -134,6 +135,7 @@ export function fib_info_link(fi: fib_info): void {
   const t = table()
   t.count += 1
   grow(t)
+  fib_id_take(fi)
   const p = changetype<usize>(fi)
   chain_add(info_bucket(t, fi), p, HASH_NEXT, HASH_PREV)
   if (fi.fib_prefsrc) chain_add(laddr_bucket(fi.fib_prefsrc), p, LHASH_NEXT, LHASH_PREV)
@@ -218,6 +220,7 @@ export function fib_release_info(fi: usize): void {
   chain_del(fi, LHASH_NEXT, LHASH_PREV)
   table().count -= 1
   info.fib_dead = 1
+  fib_id_give(info)
   for (let i: u32 = 0; i < info.fib_nhs; i++) {
     const nh = fib_info_nh(info, i)
     chain_del(changetype<usize>(nh), NH_NEXT, NH_PREV)

@@ -7,6 +7,7 @@ import { kmem_cache_free, kmem_cache_zalloc } from '../../../lib/slab.ts'
 import { walk } from '../../../trace/trace.ts'
 import { ENOMEM } from '../../../uapi/errno.ts'
 import { FN_fib_find_alias, FN_fib_insert_alias, FN_fib_remove_alias } from '../../../uapi/functions.ts'
+import { fib_derived_update } from './derived.ts'
 import { trie_rebalance } from './resize.ts'
 import {
   NO_NODE,
@@ -23,6 +24,8 @@ import {
   put_child,
   put_child_root,
   tnode_new,
+  trie_add_count,
+  trie_of,
 } from './node.ts'
 
 export const NO_ALIAS: fib_alias = changetype<fib_alias>(0)
@@ -121,6 +124,14 @@ function fib_insert_node(t: key_vector, fa: fib_alias, key: u32): i32 {
 /** Enters an alias: before `before`, or (NO_ALIAS) last of its prefix and table. l: the key's leaf, if any. 0 or -ENOMEM. */
 export function fib_insert_alias(t: key_vector, l: key_vector, fa: fib_alias, before: fib_alias, key: u32): i32 {
   walk(FN_fib_insert_alias, 0)
+  const err = insert_alias(t, l, fa, before, key)
+  if (err) return err
+  trie_add_count(t, 1)
+  fib_derived_update(t, key, fa.fa_slen)
+  return 0
+}
+
+function insert_alias(t: key_vector, l: key_vector, fa: fib_alias, before: fib_alias, key: u32): i32 {
   if (changetype<usize>(l) == 0) return fib_insert_node(t, fa, key)
   link_alias(changetype<usize>(before) ? alias_link(l, before) : tail_link(l, fa), fa)
   if (l.slen < fa.fa_slen) {
@@ -135,11 +146,20 @@ export function fib_replace_alias(l: key_vector, old: fib_alias, fa: fib_alias):
   const link = alias_link(l, old)
   fa.next = old.next
   store<usize>(link, changetype<usize>(fa))
+  fib_derived_update(trie_of(l), l.key, fa.fa_slen)
 }
 
 /** Takes an alias out of its leaf, and an empty leaf out of the trie. The alias is not freed. */
 export function fib_remove_alias(l: key_vector, fa: fib_alias): void {
   walk(FN_fib_remove_alias, 0)
+  const t = trie_of(l)
+  const key = l.key
+  remove_alias(l, fa)
+  trie_add_count(t, -1)
+  fib_derived_update(t, key, fa.fa_slen)
+}
+
+function remove_alias(l: key_vector, fa: fib_alias): void {
   const link = alias_link(l, fa)
   store<usize>(link, fa.next)
   const tp = node_parent(l)

@@ -32,7 +32,7 @@ import {
   fib_replace_alias,
 } from './alias.ts'
 import { fib_props_error } from './lookup.ts'
-import { KEYLENGTH, fib_find_node, key_vector, leaf_walk_rcu } from './node.ts'
+import { KEYLENGTH, fib_find_node, key_vector, leaf_walk_rcu, trie_derived } from './node.ts'
 
 /** No bits beyond the prefix. */
 function fib_valid_key_len(key: u32, plen: u32): bool {
@@ -67,14 +67,14 @@ function behind_slot(first: fib_alias): fib_alias {
 }
 
 /** A new route in the place of old, whose fib_info is given up. 0 or -ENOBUFS. */
-function replace_route(net: net, l: key_vector, old: fib_alias, fi: usize, type: u32): i32 {
+function replace_route(net: net, tb: fib_table, l: key_vector, old: fib_alias, fi: usize, type: u32): i32 {
   const fa = alias_new(fi, old.fa_tos, type, old.fa_slen, old.tb_id)
   if (changetype<usize>(fa) == 0) return -ENOBUFS
   fib_replace_alias(l, old, fa)
   const used = (<u32>old.fa_state) & FA_S_ACCESSED
   fib_release_info(old.fa_info)
   alias_free(old)
-  if (used) rt_cache_flush(net)
+  if (used || trie_derived(changetype<key_vector>(tb.trie))) rt_cache_flush(net)
   return 0
 }
 
@@ -103,7 +103,7 @@ function insert_info(net: net, tb: fib_table, cfg: fib_config, fi: usize): i32 {
     if (cfg.fc_nlflags & NLM_F_EXCL) return -EEXIST
     const match = exact_match(before, cfg.fc_type, fi)
     if (cfg.fc_nlflags & NLM_F_REPLACE) {
-      if (changetype<usize>(match) == 0) return replace_route(net, l, before, fi, cfg.fc_type)
+      if (changetype<usize>(match) == 0) return replace_route(net, tb, l, before, fi, cfg.fc_type)
       if (changetype<usize>(match) != changetype<usize>(before)) return -EEXIST
       fib_release_info(fi) // it is there as it is
       return 0
@@ -158,7 +158,8 @@ export function fib_table_delete(net: net, tb: fib_table, cfg: fib_config): i32 
   if (cfg.fc_dst_len == 0) tb.tb_num_default -= 1
   tb.count -= 1
   fib_remove_alias(l, fa)
-  if ((<u32>fa.fa_state) & FA_S_ACCESSED) rt_cache_flush(net)
+  // A look-up by the derived table leaves no mark.
+  if ((<u32>fa.fa_state) & FA_S_ACCESSED || trie_derived(changetype<key_vector>(tb.trie))) rt_cache_flush(net)
   fib_release_info(fa.fa_info)
   alias_free(fa)
   return 0

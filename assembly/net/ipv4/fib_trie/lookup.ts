@@ -28,7 +28,9 @@ import {
   RTN_UNREACHABLE,
 } from '../../../uapi/rtnetlink.ts'
 import { IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN } from '../../../uapi/sysctl.ts'
-import { KEYLENGTH, TNODE, key_vector } from './node.ts'
+import { fib_info_by_id } from '../fib_semantics/ids.ts'
+import { DERIVED_ASK, derived_id, derived_length, fib_derived_find } from './derived.ts'
+import { KEYLENGTH, TNODE, key_vector, trie_derived } from './node.ts'
 
 /** What a route of this type (RTN_*) answers instead of a next hop, 0: nothing. */
 export function fib_props_error(type: u32): i32 {
@@ -104,6 +106,37 @@ function set_result(res: fib_result, tb: fib_table, n: key_vector, fa: fib_alias
   res.fa_head = n.tnode
 }
 
+/** The trie is to be asked. */
+const ASK_TRIE: i32 = 1
+
+/** What a trie's derived table knows of a flow: as fib_table_lookup, or ASK_TRIE. */
+function derived_lookup(tb: fib_table, p: usize, flp: flowi4, res: fib_result): i32 {
+  const key = bswap<u32>(flp.daddr)
+  const entry = fib_derived_find(p, key)
+  if (entry == 0) return -EAGAIN
+  const length = derived_length(entry)
+  // Of several default routes one is chosen later, and needs its alias (fib_select_default).
+  if (derived_id(entry) == DERIVED_ASK || (length == 0 && tb.tb_num_default > 1)) return ASK_TRIE
+  const fi = fib_info_by_id(derived_id(entry))
+  const nh = changetype<usize>(fi) + FIB_INFO_NH
+  const nhc = changetype<fib_nh>(nh)
+  const odd = (fi.fib_flags | nhc.nhc_flags) & (RTNH_F_DEAD | RTNH_F_LINKDOWN)
+  const other = flp.flowi4_oif != 0 && flp.flowi4_oif != nhc.nhc_oif
+  if (odd || other || fi.fib_scope < flp.flowi4_scope || <u32>fi.fib_type > RTN_MULTICAST) return ASK_TRIE
+  res.prefix = length ? bswap<u32>(key & (~(<u32>0) << (KEYLENGTH - length))) : 0
+  res.prefixlen = <u8>length
+  res.nh_sel = 0
+  res.type = fi.fib_type
+  res.scope = fi.fib_scope
+  res.fi = changetype<usize>(fi)
+  res.nhc = nh
+  res.table = changetype<usize>(tb)
+  res.tos = 0
+  res.fa = 0
+  res.fa_head = 0
+  return 0
+}
+
 /**
  * Looks up a flow in one table. 0 and the result; -EAGAIN: no route; or the error of a route that gives one.
  *
@@ -111,6 +144,16 @@ function set_result(res: fib_result, tb: fib_table, n: key_vector, fa: fib_alias
  */
 export function fib_table_lookup(tb: fib_table, flp: flowi4, res: fib_result, flags: u32): i32 {
   walk(FN_fib_table_lookup, 0)
+  const derived = trie_derived(changetype<key_vector>(tb.trie))
+  if (derived) {
+    const answer = derived_lookup(tb, derived, flp, res)
+    if (answer != ASK_TRIE) return answer
+  }
+  return trie_lookup(tb, flp, res, flags)
+}
+
+/** The same in the trie itself. */
+function trie_lookup(tb: fib_table, flp: flowi4, res: fib_result, flags: u32): i32 {
   const key = bswap<u32>(flp.daddr)
   let pn = changetype<key_vector>(tb.trie)
   let i: u32 = 0

@@ -106,11 +106,43 @@ export function leaf_new(key: u32, fa: fib_alias): key_vector {
   return l
 }
 
+/** Behind the root's one child: the table derived from the trie (derived.ts), 0: none; and how many aliases there are. */
+const TRIE_DERIVED: usize = LEAF_SIZE
+const TRIE_COUNT: usize = TRIE_DERIVED + 4
+const TRIE_SIZE: usize = TRIE_COUNT + 4
+
+export function trie_derived(t: key_vector): usize {
+  return load<usize>(changetype<usize>(t), TRIE_DERIVED)
+}
+
+export function trie_set_derived(t: key_vector, p: usize): void {
+  store<usize>(changetype<usize>(t), p, TRIE_DERIVED)
+}
+
+export function trie_count(t: key_vector): u32 {
+  return load<u32>(changetype<usize>(t), TRIE_COUNT)
+}
+
+export function trie_add_count(t: key_vector, n: i32): void {
+  store<u32>(changetype<usize>(t), trie_count(t) + <u32>n, TRIE_COUNT)
+}
+
+/** The root of the trie that a node is of. */
+export function trie_of(n: key_vector): key_vector {
+  while (!IS_TRIE(n)) n = node_parent(n)
+  return n
+}
+
+/** Frees the root of a trie without routes. */
+export function trie_free(t: key_vector): void {
+  kfree(changetype<usize>(t), TRIE_SIZE)
+}
+
 /** A trie without routes; NO_NODE: out of memory. */
 export function trie_new(): key_vector {
-  const p = kmalloc(LEAF_SIZE)
+  const p = kmalloc(TRIE_SIZE)
   if (p == 0) return NO_NODE
-  memory.fill(p, 0, LEAF_SIZE)
+  memory.fill(p, 0, TRIE_SIZE)
   const t = changetype<key_vector>(p)
   t.pos = <u8>KEYLENGTH
   t.slen = <u8>KEYLENGTH

@@ -10,7 +10,7 @@ import { ENOMEM } from '../../../uapi/errno.ts'
 import { FN_fib_get_table, FN_fib_new_table, FN_fib_trie_unmerge, FN_fib_unmerge } from '../../../uapi/functions.ts'
 import { RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_UNSPEC } from '../../../uapi/rtnetlink.ts'
 import { NO_ALIAS, alias_free, alias_new, fib_insert_alias, fib_remove_alias } from './alias.ts'
-import { fib_find_node, key_vector, leaf_walk_rcu, node_free, trie_new } from './node.ts'
+import { fib_find_node, key_vector, leaf_walk_rcu, trie_free, trie_new } from './node.ts'
 
 export const NO_TABLE: fib_table = changetype<fib_table>(0)
 
@@ -129,7 +129,7 @@ function fib_trie_unmerge(local: fib_table, main: fib_table): bool {
   if (changetype<usize>(t) == 0) return false
   if (!copy_aliases(local, t)) {
     drop_aliases(t, local.tb_id, false)
-    node_free(t)
+    trie_free(t)
     return false
   }
   local.trie = changetype<usize>(t)
