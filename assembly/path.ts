@@ -92,6 +92,7 @@ import { tunnel4_rcv, tunnel4_registered } from './net/ipv4/tunnel4.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
+import { forward_ahead, forward_begin, forward_long, forward_open, forward_plain } from './path/forward.ts'
 import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), from the backlog, or alone. */
@@ -219,6 +220,10 @@ function ip_packet(received: sk_buff, how: u32): void {
 
   const ip = changetype<iphdr>(skb.data)
   walk_all(how == BY_LIST ? LIST_FINISH_WALK : LIST_FINISH_WALK + 4, changetype<usize>(skb))
+  if (how != ALONE && forward_open(dev, owner)) {
+    if (forward_plain(skb, ip, dev, owner)) return
+    forward_long(dev)
+  }
   const hint = how != ALONE ? hint_for(ip, dev, owner) : NO_SKB
   if (hint_repeats(skb, ip, hint)) {
     dst_input(skb, owner, how)
@@ -324,9 +329,15 @@ function receive_with_others(skb: sk_buff, type: u32, how: u32): void {
 function receive(skb: sk_buff, how: u32): void {
   charge(COST_RX, skb.len)
   const type = __netif_receive_skb_core(skb)
-  if (type == PTYPE_IP) ip_packet(skb, how)
-  else if (type == PTYPE_ARP) arp_rcv(skb, changetype<net_device>(skb.dev))
-  else if (type) receive_with_others(skb, type, how)
+  if (type == PTYPE_IP) {
+    ip_packet(skb, how)
+    return
+  }
+  if (type == 0) return
+  const dev = changetype<net_device>(skb.dev)
+  forward_long(dev)
+  if (type == PTYPE_ARP) arp_rcv(skb, dev)
+  else receive_with_others(skb, type, how)
 }
 
 /** A packet from a driver without NAPI, handled at once. */
@@ -400,6 +411,7 @@ function igb_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   const dev = changetype<net_device>(ring.dev)
   igb_clean_tx_irq(ring)
   walk(FN_igb_clean_rx_irq, 0)
+  forward_ahead(ring, dev, budget)
   let work: u32 = 0
   let held = changetype<sk_buff>(0)
   while (work < budget) {
@@ -458,6 +470,7 @@ function process_backlog(napi: napi_struct, budget: u32, until: u64): u32 {
 export function napi_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   softirq_enter()
   hint_forget() // that of a burst
+  forward_begin()
   const work = __napi_poll(napi, budget, until)
   hint_forget()
   softirq_exit()

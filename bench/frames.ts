@@ -74,3 +74,12 @@ export function roundOf(payload: number): Uint8Array[][] {
     return payload + 8 > FRAGMENT ? fragmentsOf(frame) : [frame]
   })
 }
+
+/** Sends a frame elsewhere (host order), with a right header checksum unless it is the bad one of its round. */
+export function setDestination(frame: Uint8Array, address: number, index: number): void {
+  const view = new DataView(frame.buffer)
+  view.setUint32(30, address)
+  view.setUint16(24, 0)
+  view.setUint16(24, ~sum(frame, 14, HEADERS) & 0xffff)
+  if (index === BAD_FRAME) view.setUint16(24, view.getUint16(24) ^ 0x5555)
+}

@@ -4,6 +4,8 @@ import { Command } from 'commander'
 import pc from 'picocolors'
 import { functionBenches, loadLoops, runFunction } from './functions.ts'
 import { gsoBenches } from './gso.ts'
+import { forwardBenches } from './forward.ts'
+import { INTERNET_BENCHES, runInternet } from './internet.ts'
 import { runPath } from './path.ts'
 import { receiveBenches } from './receive.ts'
 import { type Figure, line } from './report.ts'
@@ -16,10 +18,10 @@ const program = new Command('bench')
   .option('--samples <n>', 'samples of a path bench', '15')
 program.parse()
 
-const pathBenches = [...receiveBenches, ...transmitBenches, ...vethBenches, ...gsoBenches]
+const pathBenches = [...receiveBenches, ...transmitBenches, ...forwardBenches, ...vethBenches, ...gsoBenches]
 const names = program.args
 const { json, samples } = program.opts<{ json?: boolean; samples: string }>()
-const known = [...functionBenches, ...pathBenches].map(({ name }) => name)
+const known = [...[...functionBenches, ...pathBenches].map(({ name }) => name), ...INTERNET_BENCHES]
 const wanted = (name: string): boolean =>
   names.length === 0 || names.some((start) => (known.includes(start) ? name === start : name.startsWith(start)))
 
@@ -41,5 +43,6 @@ if (functions.length > 0) {
   const loops = await loadLoops()
   for (const bench of functions) done(runFunction(bench, loops))
 }
+await runInternet(wanted, done)
 for (const bench of pathBenches.filter(({ name }) => wanted(name))) done(await runPath(bench, Number(samples)))
 if (json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)

@@ -10,6 +10,7 @@ import { walk } from '../trace/trace.ts'
 import { FN_do_softirq, FN_handle_softirqs, FN_net_rx_action } from '../uapi/functions.ts'
 import { napi_again } from '../net/core/dev.ts'
 import { net_tx_action } from '../net/core/qdisc_run.ts'
+import { forward_begin } from '../path/forward.ts'
 import { hint_for_burst } from '../path/hint.ts'
 import { __napi_poll } from '../path.ts'
 
@@ -24,6 +25,7 @@ function poll_backlog(sd: softnet_data): void {
   walk(FN_net_rx_action, 0)
   softirq_enter()
   hint_for_burst()
+  forward_begin()
   __napi_poll(backlog, backlog.weight, u64.MAX_VALUE)
   softirq_exit()
   if (backlog.state & NAPI_STATE_SCHED) sd.softirq_pending |= NET_RX_PENDING

@@ -80,17 +80,24 @@ export function hint_repeats(skb: sk_buff, ip: iphdr, hint: sk_buff): bool {
 export function hint_keep(skb: sk_buff, ip: iphdr, dev: net_device): void {
   const hint = changetype<sk_buff>(HINT)
   const key = changetype<hint_key>(HINT_KEY)
-  const owner = changetype<net>(dev.nd_net)
   key.saddr = ip.saddr
   if (hint.dst == skb.dst && key.daddr == ip.daddr && key.tos == <u32>ip.tos) return
   hint_forget()
   if (changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).flags & (<u16>IPSKB_MULTIPATH)) return
-  const type = <u32>changetype<rtable>(skb.dst).rt_type
+  hint_route(skb.dst, ip.daddr, ip.tos, dev)
+}
+
+/** The packet before went by this route; what was remembered is forgotten. */
+export function hint_route(dst: usize, daddr: u32, tos: u32, dev: net_device): void {
+  const hint = changetype<sk_buff>(HINT)
+  const key = changetype<hint_key>(HINT_KEY)
+  const owner = changetype<net>(dev.nd_net)
+  const type = <u32>changetype<rtable>(dst).rt_type
   if (owner.fib_has_custom_rules || type == RTN_BROADCAST) return
-  dst_hold(skb.dst)
-  hint.dst = skb.dst
-  key.daddr = ip.daddr
-  key.tos = ip.tos
+  dst_hold(dst)
+  hint.dst = dst
+  key.daddr = daddr
+  key.tos = tos
   key.genid = owner.rt_genid
   key.dev = changetype<usize>(dev)
   key.not_local = type ^ RTN_LOCAL

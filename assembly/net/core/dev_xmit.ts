@@ -130,6 +130,7 @@ export function dev_queue_xmit_plain(skb: sk_buff, dev: net_device): i32 {
   const others = (dev.num_tx_queues ^ 1) | taps | boot.trace_flags
   const waits = q.qlen | (q.state & __QDISC_STATE_RUNNING) | (txq.state & QUEUE_STATE_ANY_XOFF_OR_FROZEN)
   if (!may_bypass || others | waits) return dev_queue_xmit(skb)
+  skb.queue_mapping = 0
   skb_reset_mac_header(skb)
   qdisc_cb(skb).pkt_len = skb.len
   q.state |= __QDISC_STATE_RUNNING
