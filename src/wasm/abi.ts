@@ -316,6 +316,7 @@ export const LAYOUT = {
     'fc_nh_id',
   ],
   fib_rule: [
+    'dscp_full',
     'dscp_mask',
     'sport_mask',
     'dport_mask',

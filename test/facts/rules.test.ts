@@ -89,6 +89,26 @@ for (const [name, [rule, matching, others]] of Object.entries(ROWS)) {
   )
 }
 
+test('rules are shown with what they name', () =>
+  router(({ h }) => {
+    h.rule.add({ priority: 50, sport: '0xf00/0xff00', dport: '300-400', ipproto: 'tcp', table: 100 })
+    h.rule.add({ priority: 60, sport: 666, dscp: '0xf/0xf', uidrange: '100-200', goto: 70 })
+    h.rule.add({ priority: 70, dscp: 63, table: 'main', suppress_prefixlength: 0 })
+    const named = h.rule.list().map(({ priority, sport, dport, ipproto, dscp, uidrange, goto, ...rest }) => {
+      const words = { sport, dport, ipproto, dscp, uidrange, goto, suppress: rest.suppress_prefixlength }
+      const given = Object.entries(words).filter(([, value]) => value !== undefined)
+      return [priority, ...given.map(([name, value]) => `${name} ${value}`)].join(' ')
+    })
+    assert.equal(named, [
+      '0',
+      '50 sport 0xf00/0xff00 dport 300-400 ipproto tcp',
+      '60 sport 666 dscp 0xf/0xf uidrange 100-200 goto 70',
+      '70 dscp 0x3f suppress 0',
+      '32766',
+      '32767',
+    ])
+  }))
+
 for (const tos of [1, 2, 3]) {
   test(`dsfield ${tos} is refused`, () =>
     router(({ h }) => {

@@ -50,6 +50,8 @@ export function fib_result_prefsrc(net: net, res: fib_result): u32 {
 /** Does a next hop of the route leave by this device? */
 export function fib_info_nh_uses_dev(fi: fib_info, dev: net_device): bool {
   walk(FN_fib_info_nh_uses_dev, 0)
+  if (fib_info_nh(fi, 0).nhc_dev == changetype<usize>(dev)) return true
+  if (fi.fib_nhs == 1) return false
   const paths = fib_info_num_path(fi)
   for (let i: u32 = 0; i < paths; i++) {
     if (fib_info_nhc(fi, i).nhc_dev == changetype<usize>(dev)) return true
@@ -210,7 +212,8 @@ function fib_select_default(fl4: flowi4, res: fib_result): void {
 export function fib_select_path(net: net, res: fib_result, fl4: flowi4, skb: sk_buff): void {
   walk(FN_fib_select_path, changetype<usize>(skb))
   if (fl4.flowi4_oif == 0) {
-    if (fib_info_num_path(changetype<fib_info>(res.fi)) > 1) {
+    const fi = changetype<fib_info>(res.fi)
+    if (fi.fib_nhs != 1 && fib_info_num_path(fi) > 1) {
       fib_select_multipath(res, fib_multipath_hash(net, fl4, skb), fl4)
     } else if (
       res.prefixlen == 0 &&

@@ -9,7 +9,7 @@ import type { Layout, Ptr } from '../../wasm/abi.ts'
 import type { Core } from '../../wasm/core.ts'
 import { encodeIfname, formatPrefix, integer, parsePrefix } from '../../wasm/encode.ts'
 import { checked, invalid } from '../../wasm/errors.ts'
-import { IP_PROTOCOLS, TABLES, numberOf } from './names.ts'
+import { IP_PROTOCOLS, TABLES, numberOf, wordOf } from './names.ts'
 
 type RuleField = keyof Layout['fib_rule']
 
@@ -257,6 +257,43 @@ export interface RuleInfo {
   oif?: string
   table: number
   action: string
+  /** What the rule names of these; ports as they were given: a port, 'first-last' or 'port/mask'. */
+  ipproto?: string
+  sport?: string
+  dport?: string
+  dscp?: string
+  uidrange?: string
+  goto?: number
+  suppress_prefixlength?: number
+}
+
+/** First and last port and a mask in the words that name them; undefined: any port. */
+function portWords(first: number, last: number, mask: number): string | undefined {
+  if (first === 0 && last === 0) return undefined
+  if (mask) return `0x${first.toString(16)}/0x${mask.toString(16)}`
+  return first === last ? String(first) : `${first}-${last}`
+}
+
+/** What only some rules name. */
+function moreOf(core: Core, at: Ptr): Partial<RuleInfo> {
+  const offsets = core.offsets.fib_rule
+  const word = (name: RuleField): number => core.memory.readU32(at + offsets[name])
+  const byte = (name: RuleField): number => core.memory.readU8(at + offsets[name])
+  const half = (name: RuleField): number => core.memory.readU16(at + offsets[name])
+  const sport = portWords(half('sport_start'), half('sport_end'), half('sport_mask'))
+  const dport = portWords(half('dport_start'), half('dport_end'), half('dport_mask'))
+  const mask = byte('dscp_mask') >> 2
+  const dscp = `0x${(byte('dscp') >> 2).toString(16)}`
+  const suppress = word('suppress_prefixlen') | 0
+  return {
+    ...(byte('ip_proto') && { ipproto: wordOf(IP_PROTOCOLS, byte('ip_proto')) }),
+    ...(sport !== undefined && { sport }),
+    ...(dport !== undefined && { dport }),
+    ...(byte('dscp_full') && { dscp: mask === 63 ? dscp : `${dscp}/0x${mask.toString(16)}` }),
+    ...(word('uid_set') && { uidrange: `${word('uid_start')}-${word('uid_end')}` }),
+    ...(word('target') && { goto: word('target') }),
+    ...(suppress >= 0 && { suppress_prefixlength: suppress }),
+  }
 }
 
 function decodeRule(core: Core, at: Ptr): RuleInfo {
@@ -271,11 +308,12 @@ function decodeRule(core: Core, at: Ptr): RuleInfo {
     not: (word('flags') & rt.FIB_RULE_INVERT) !== 0,
     from: formatPrefix(word('src'), byte('src_len')),
     to: formatPrefix(word('dst'), byte('dst_len')),
-    tos: byte('dscp'),
+    tos: byte('dscp_full') ? 0 : byte('dscp'),
     fwmark: word('mark'),
     fwmask: word('mark_mask'),
     ...(iif && { iif }),
     ...(oif && { oif }),
+    ...moreOf(core, at),
     table: word('table'),
     action: Object.keys(ACTIONS).find((name) => ACTIONS[name] === byte('action')) ?? String(byte('action')),
   }

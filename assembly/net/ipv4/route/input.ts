@@ -226,7 +226,7 @@ function ip_mkroute_input(
 ): u32 {
   walk(FN_ip_mkroute_input, changetype<usize>(skb))
   const fi = changetype<fib_info>(res.fi)
-  if (fib_info_num_path(fi) > 1) {
+  if (fi.fib_nhs != 1 && fib_info_num_path(fi) > 1) {
     const hash = fib_multipath_hash(changetype<net>(dev.nd_net), changetype<flowi4>(FL4), skb)
     fib_select_multipath(res, hash, changetype<flowi4>(0))
     parm(skb).flags |= <u16>IPSKB_MULTIPATH
