@@ -2,8 +2,7 @@
 
 const INITVAL: u32 = 0xdeadbeef
 
-export function jhash_3words(x: u32, y: u32, z: u32, initval: u32): u32 {
-  const start: u32 = INITVAL + initval + (3 << 2)
+function nwords(x: u32, y: u32, z: u32, start: u32): u32 {
   let a = start + x
   let b = start + y
   let c = start + z
@@ -24,12 +23,16 @@ export function jhash_3words(x: u32, y: u32, z: u32, initval: u32): u32 {
   return c
 }
 
+export function jhash_3words(x: u32, y: u32, z: u32, initval: u32): u32 {
+  return nwords(x, y, z, INITVAL + initval + (3 << 2))
+}
+
 export function jhash_2words(x: u32, y: u32, initval: u32): u32 {
-  return jhash_3words(x, y, 0, initval)
+  return nwords(x, y, 0, INITVAL + initval + (2 << 2))
 }
 
 export function jhash_1word(x: u32, initval: u32): u32 {
-  return jhash_3words(x, 0, 0, initval)
+  return nwords(x, 0, 0, INITVAL + initval + (1 << 2))
 }
 
 /** A cheap multiplicative hash into 2^bits slots (linux/hash.h). */

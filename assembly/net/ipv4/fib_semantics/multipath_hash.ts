@@ -45,6 +45,9 @@ const KEYS_DST: usize = 40
 const OUTER: usize = memory.data(32, 16)
 const INNER: usize = memory.data(32, 16)
 const ICMP_HEADER: usize = memory.data(16, 16)
+const ADDRESSES: usize = memory.data(8, 16)
+const IP_SADDR: i32 = 12
+const ETH_P_IP_BE: u16 = 0x0008
 
 /** An ICMP error goes the way of the packet that it is about (ip_multipath_l3_keys). */
 function l3_keys(skb: sk_buff, outer: dissected, inner: dissected): dissected {
@@ -53,6 +56,21 @@ function l3_keys(skb: sk_buff, outer: dissected, inner: dissected): dissected {
   const is_error = type == 3 || type == 4 || type == 5 || type == 11 || type == 12
   if (!is_error || !dissect(skb, outer.payload + 8, inner)) return outer
   return inner
+}
+
+/**
+ * A packet that is not IPv4: an ARP request that might be answered for others. Linux reads its header as IPv4's where it takes
+ * addresses from there (arp-proxy-multipath-0 to 3), and its dissector finds none.
+ */
+function foreign_keys(skb: sk_buff, policy: i32, d: dissected): void {
+  d.ports = 0
+  d.proto = 0
+  d.src = 0
+  d.dst = 0
+  if ((policy & 1) == 0 && skb_copy_bits(skb, skb_network_offset(skb) + IP_SADDR, ADDRESSES, 8)) {
+    d.src = load<u32>(ADDRESSES)
+    d.dst = load<u32>(ADDRESSES, 4)
+  }
 }
 
 /** The keys ordered so that both directions hash alike, under the seed of the namespace. */
@@ -92,20 +110,14 @@ function hash_fields(net: net, fields: u32, d: dissected): u32 {
   return hash_from_keys(net)
 }
 
-/** Policy 3: the fields of the sysctl, of the packet and of the packet within. */
+/** Policy 3: the fields of the sysctl, of the packet and of the packet within; of a flow those of the flow alone. */
 function custom_hash(net: net, skb: sk_buff, outer: dissected, inner: dissected): u32 {
   const fields = <u32>sysctl(net, SYSCTL_FIB_MULTIPATH_HASH_FIELDS)
-  let hash: u32 = 0
-  if (fields & ((1 << FIELD_INNER_SHIFT) - 1)) hash = hash_fields(net, fields, outer)
-  if (changetype<usize>(skb) == 0 || outer.proto != IPPROTO_IPIP || fields >> FIELD_INNER_SHIFT == 0) return hash
-  if (!dissect(skb, outer.payload, inner)) return hash
-  const inner_hash = hash_fields(net, fields >> FIELD_INNER_SHIFT, inner)
-  return hash == 0 ? inner_hash : hash_pair(hash, inner_hash)
-}
-
-/** Two hashes made one (jhash_2words). */
-function hash_pair(a: u32, b: u32): u32 {
-  return jhash_2words(a, b, 0)
+  const hash = fields & ((1 << FIELD_INNER_SHIFT) - 1) ? hash_fields(net, fields, outer) : 0
+  if (changetype<usize>(skb) == 0) return hash
+  const within =
+    outer.proto == IPPROTO_IPIP && fields >> FIELD_INNER_SHIFT != 0 ? dissect(skb, outer.payload, inner) : false
+  return jhash_2words(hash, within ? hash_fields(net, fields >> FIELD_INNER_SHIFT, inner) : 0, 0)
 }
 
 /** The hash of a packet, or (no skb) of a flow to be sent: 0 to 2^31 - 1. */
@@ -118,15 +130,16 @@ export function fib_multipath_hash(net: net, fl4: flowi4, skb: sk_buff): u32 {
   d.dst = fl4.daddr
   d.ports = (<u32>fl4.fl4_sport) | ((<u32>fl4.fl4_dport) << 16)
   d.proto = fl4.flowi4_proto
-  const packet = changetype<usize>(skb) != 0 && dissect(skb, skb_network_offset(skb), d)
+  const foreign = changetype<usize>(skb) != 0 && skb.protocol != ETH_P_IP_BE
+  if (foreign) foreign_keys(skb, policy, d)
+  const packet = changetype<usize>(skb) != 0 && !foreign && dissect(skb, skb_network_offset(skb), d)
   if (policy == 1) {
     if (packet && skb.skb_flags & SKB_L4_HASH) return skb.hash >> 1
     set_keys(d.src, d.dst, d.ports, d.proto)
     return hash_from_keys(net) >> 1
   }
   if (policy == 3) {
-    const hash = custom_hash(net, packet ? skb : changetype<sk_buff>(0), d, inner)
-    return hash ? hash >> 1 : 0
+    return custom_hash(net, skb, d, inner) >> 1
   }
   const within = packet && policy == 2 && d.proto == IPPROTO_IPIP && dissect(skb, d.payload, inner)
   if (within) d = inner
