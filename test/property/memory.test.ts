@@ -92,9 +92,16 @@ for (const [name, flood] of Object.entries(floods)) {
       assert.is(h.route.list().length, routes)
       for (let i = 0; i < 20; i++) tap.rx([udp({ to: `${address(1, i)}:9` }), udp({ to: '10.0.0.1:9' })])
       net.run()
-      for (let i = 0; i < count; i++) flood.del(h, i)
-      const again = fill(h, flood)
-      assert.ok(again >= count * AGAIN, `${again} of ${count} fit again`)
+      const empty = (n: number): void => {
+        for (let i = 0; i < n; i++) flood.del(h, i)
+      }
+      empty(count)
+      // The second time there may be a look-up table too, that found no room the first time.
+      const second = fill(h, flood)
+      assert.ok(second >= count / 2, `${second} of ${count} fit again`)
+      empty(second)
+      const third = fill(h, flood)
+      assert.ok(third >= second * AGAIN, `${third} of ${second} fit again`)
     }))
 }
 
