@@ -44,10 +44,8 @@ export class fib_info {
   lhash_prev: usize
   /** Its preferred source is no address of ours any more. */
   pfsrc_removed: u32
-  /** The nexthop object (include/nexthop.ts), 0: none; its chain of routes. */
+  /** The nexthop object (include/nexthop.ts), 0: none. */
   nh: usize
-  nh_next: usize
-  nh_prev: usize
   /** Its place in the list of all (boot.fib_infos); all ones: it has none. */
   fib_id: u32
 }

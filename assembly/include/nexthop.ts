@@ -10,7 +10,7 @@ export class nexthop {
   id: u32
   net: usize
   refcnt: u32
-  /** Routes that use it: a chain of fib_info. */
+  /** Routes that use it: a chain of the fib_nh in their first place, whose parent is the fib_info. */
   fi_list: usize
   /** How many groups it is a member of. */
   groups: u32

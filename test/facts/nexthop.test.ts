@@ -95,6 +95,18 @@ for (const [name, spec, error] of REFUSED) {
     }))
 }
 
+test('groups have at most 4096 members, and all of them are told', () =>
+  fibHost(({ h }) => {
+    const group = Array.from({ length: 4097 }, (_, i) => ({ id: h.nexthop.add({ id: i + 1, dev: 'v1' }) }))
+    assert.is(refusal(() => h.nexthop.add({ id: 9999, group })).slice(0, 6), 'EINVAL')
+    h.nexthop.add({ id: 9999, group: group.slice(1) })
+    h.route.add({ to: '10.1.0.0/16', nhid: 9999 })
+    assert.is(h.nexthop.get(9999).group!.length, 4096)
+    assert.is(h.route.list('main').find(({ nhid }) => nhid === 9999)!.nexthops!.length, 4096)
+    h.link('v1', { up: false })
+    assert.equal(h.nexthop.list(), [])
+  }))
+
 test('refused: a resilient group', () =>
   fibHost(({ h }) => {
     four(h)
@@ -212,9 +224,12 @@ test('routes: shown with the next hops of the object, and looked up by them', ()
       '10.8.0.0/16 nhid 3 dev v1 scope host',
       '10.9.0.0/16 nhid 2 via 172.16.103.2 dev v3 src 172.16.101.1 mtu 1400',
     ])
+    h.nexthop.add({ id: 103, group: [{ id: 4 }] })
+    h.route.add({ to: '10.5.0.0/16', nhid: 103 })
     const table: readonly (readonly [string, string])[] = [
       ['10.1.0.1', '172.16.103.2 v3'],
       ['10.3.0.1', 'EINVAL'],
+      ['10.5.0.1', 'EINVAL'],
       ['10.4.0.1', '172.16.103.2 v3'],
       ['10.6.0.1', 'EINVAL'],
       ['10.7.0.1', 'EHOSTUNREACH'],

@@ -1,7 +1,7 @@
 // Nexthop objects are made, replaced and deleted: RTM_NEWNEXTHOP and RTM_DELNEXTHOP. Mirrors net/ipv4/nexthop.c; nexthop/ has
 // their table, groups, and how they go. Left out: resilient groups, nexthops of a bridge's fdb, tunnels (encap), IPv6.
 
-import { NLM_F_CREATE, NLM_F_REPLACE, FIB_NH_SIZE, fib_info } from '../../include/ip_fib.ts'
+import { NLM_F_CREATE, NLM_F_REPLACE, FIB_NH_SIZE, fib_info, fib_nh } from '../../include/ip_fib.ts'
 import { net } from '../../include/net_namespace.ts'
 import { net_device, netif_carrier_ok } from '../../include/netdevice.ts'
 import { nexthop, nexthop_fib_nhc, nh_config } from '../../include/nexthop.ts'
@@ -104,7 +104,8 @@ function fill(net: net, nh: nexthop, cfg: nh_config): i32 {
 /** Routes by old must be able to use fresh, and groups to have it. 0 or -EINVAL. */
 function may_replace(net: net, old: nexthop, fresh: nexthop): i32 {
   if (old.fi_list) {
-    const err = fib_check_nexthop(fresh, changetype<fib_info>(old.fi_list).fib_scope)
+    const first = changetype<fib_info>(changetype<fib_nh>(old.fi_list).nh_parent)
+    const err = fib_check_nexthop(fresh, first.fib_scope)
     if (err) return err
   }
   if (old.is_group && !fresh.is_group) return refuse(EXTACK_NH_FROM_GROUP, EINVAL)

@@ -23,6 +23,7 @@ export interface NexthopObjectSpec {
   onlink?: boolean
   /** What is sent to it is refused. */
   blackhole?: boolean
+  /** At most 4096. */
   group?: readonly NexthopMember[]
   /** Of a group: 'mpath', which is all there is (hash-threshold). */
   type?: 'mpath'
@@ -55,6 +56,8 @@ export type NexthopVerb = 'add' | 'replace'
 const VERBS: Readonly<Record<NexthopVerb, number>> = { add: 0x600, replace: 0x500 }
 const NEW = 'RTM_NEWNEXTHOP'
 const ID_MAX = 4294967295
+/** More next hops than this do not fit where a route is told. */
+const MEMBERS_MAX = 4096
 
 /** Words of a struct nh_config before its members, of a record before its members. */
 const CONFIG_WORDS = 9
@@ -69,6 +72,8 @@ function membersOf(spec: NexthopObjectSpec): number[] {
     throw systemError('EOPNOTSUPP', NEW, `type ${String(spec.type)}: groups are of type mpath`)
   }
   if (spec.group.length === 0) throw invalid(NEW, 'group: Invalid length for nexthop group attribute.')
+  if (spec.group.length > MEMBERS_MAX)
+    throw invalid(NEW, `group has ${spec.group.length} members, at most ${MEMBERS_MAX} fit`)
   return spec.group.flatMap(({ id, weight = 1 }) => [
     integer(id, 1, ID_MAX, 'id of a group member', NEW),
     integer(weight, 1, 65535, 'weight', NEW),

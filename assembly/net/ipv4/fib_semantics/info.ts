@@ -91,8 +91,6 @@ const LHASH_NEXT: usize = offsetof<fib_info>('lhash_next')
 const LHASH_PREV: usize = offsetof<fib_info>('lhash_prev')
 const NH_NEXT: usize = offsetof<fib_nh>('nh_hash_next')
 const NH_PREV: usize = offsetof<fib_nh>('nh_hash_prev')
-const FI_NEXT: usize = offsetof<fib_info>('nh_next')
-const FI_PREV: usize = offsetof<fib_info>('nh_prev')
 const FI_LIST: usize = offsetof<nexthop>('fi_list')
 const DEV_NH_HEAD: usize = offsetof<net_device>('fib_nh_head')
 
@@ -141,7 +139,7 @@ export function fib_info_link(fi: fib_info): void {
   if (fi.fib_prefsrc) chain_add(laddr_bucket(fi.fib_prefsrc), p, LHASH_NEXT, LHASH_PREV)
   if (fi.nh) {
     changetype<nexthop>(fi.nh).refcnt += 1
-    chain_add(fi.nh + FI_LIST, p, FI_NEXT, FI_PREV)
+    chain_add(fi.nh + FI_LIST, changetype<usize>(fib_info_nh(fi, 0)), NH_NEXT, NH_PREV)
   }
   for (let i: u32 = 0; i < fi.fib_nhs; i++) {
     const nh = fib_info_nh(fi, i)
@@ -189,7 +187,10 @@ export function fib_info_alloc(nhs: u32): usize {
   const fi = changetype<fib_info>(p)
   fi.fib_nhs = nhs
   for (let i: u32 = 0; i < nhs; i++) fib_info_nh(fi, i).nh_parent = p
-  if (nhs == 0) fib_info_nh(fi, 0).nhc_flags = RTNH_F_DEAD
+  if (nhs == 0) {
+    fib_info_nh(fi, 0).nh_parent = p
+    fib_info_nh(fi, 0).nhc_flags = RTNH_F_DEAD
+  }
   return p
 }
 
@@ -227,7 +228,7 @@ export function fib_release_info(fi: usize): void {
     fib_nh_release(nh)
   }
   if (info.nh) {
-    chain_del(fi, FI_NEXT, FI_PREV)
+    chain_del(changetype<usize>(fib_info_nh(info, 0)), NH_NEXT, NH_PREV)
     nexthop_put(changetype<nexthop>(info.nh))
     info.nh = 0
   }

@@ -10,7 +10,7 @@ import {
   net_device,
 } from '../../../include/netdevice.ts'
 import { nexthop, nexthop_fib_nhc } from '../../../include/nexthop.ts'
-import { fib_info } from '../../../include/ip_fib.ts'
+import { fib_info, fib_nh } from '../../../include/ip_fib.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_nexthop_flush_dev, FN_nh_netdev_event } from '../../../uapi/functions.ts'
 import { IFF_LOWER_UP, IFF_RUNNING } from '../../../uapi/if.ts'
@@ -25,7 +25,9 @@ import { nexthop_at, nexthop_delist, nexthop_put } from './table.ts'
 /** Routes by it are dead, and go. */
 function __remove_nexthop_fib(net: net, nh: nexthop): void {
   if (nh.fi_list == 0) return
-  for (let p = nh.fi_list; p; p = changetype<fib_info>(p).nh_next) changetype<fib_info>(p).fib_flags |= RTNH_F_DEAD
+  for (let p = nh.fi_list; p; p = changetype<fib_nh>(p).nh_hash_next) {
+    changetype<fib_info>(changetype<fib_nh>(p).nh_parent).fib_flags |= RTNH_F_DEAD
+  }
   fib_flush(net)
 }
 
