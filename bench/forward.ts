@@ -49,8 +49,10 @@ function addRoutes(host: Host, count: number): [prefix: number, length: number][
 async function setUp({ payload, ring, burst, routes: count, rounds, memoryMb }: ForwardBench): Promise<Path> {
   const lab = await makeLab({ seed: 1, memoryMb })
   const host = lab.host('router')
-  const nic = host.nic('eth0', { mac: HOST_MAC, ring })
-  const out = host.nic('eth1', { mac: '02:00:00:00:01:01', ring: 1024 }).attach({ keep: false })
+  const nic = host.nic('eth0', { mac: HOST_MAC, ring, interruptInterval: '20us' })
+  const out = host
+    .nic('eth1', { mac: '02:00:00:00:01:01', ring: 1024, interruptInterval: '20us' })
+    .attach({ keep: false })
   host.addr.add('eth0', '10.0.0.1/24')
   host.addr.add('eth1', '10.0.1.1/24')
   for (const dev of ['eth0', 'eth1']) host.link(dev, { up: true })

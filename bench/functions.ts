@@ -13,6 +13,7 @@ export interface BenchExports {
   fib_setup(routes: number): number
   fib_lookups(times: number): number
   fib_internet(): number
+  fib_derived_lookups(times: number): number
   fib_insert(routes: number): number
   fib_choose(below: number): void
   fib_update(route: number, away: number): number

@@ -10,14 +10,18 @@ import { kmalloc } from '../../assembly/lib/arena.ts'
 import { get_random_u32 } from '../../assembly/lib/random.ts'
 import { fib_get_table } from '../../assembly/net/ipv4/fib_frontend.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from '../../assembly/net/ipv4/fib_frontend/config.ts'
+import { fib_derived_find } from '../../assembly/net/ipv4/fib_trie/derived.ts'
 import { fib_table_lookup } from '../../assembly/net/ipv4/fib_trie/lookup.ts'
+import { key_vector, trie_derived } from '../../assembly/net/ipv4/fib_trie/node.ts'
 import { RTN_UNICAST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../assembly/uapi/rtnetlink.ts'
 
-/** Addresses looked up in turn: a power of two. */
-const ADDRESSES: u32 = 1024
+/** Addresses looked up in turn, a power of two: of a small table, and of the Internet's, more than a cache holds. */
+const FEW: u32 = 1024
+const MANY: u32 = 1 << 16
 
 const table = memory.data(4, 4)
-const addresses = memory.data(4, 4)
+/** The list, how many it has less one, and which is next. */
+const addresses = memory.data(12, 4)
 /** What is worked on: the namespace, lo, the table's number; the list of the Internet's prefixes, and how many. */
 const place = memory.data(20, 4)
 const MOST: usize = 1100000
@@ -42,7 +46,7 @@ function config(prefix: u32, length: u32): fib_config {
 
 /** A route of a random prefix, or the default route. Its prefix in host order; 0: refused, or there already. */
 function add(length: u32): u32 {
-  const prefix = ((get_random_u32() % 0xdf000000) + 0x01000000) & mask_of(length)
+  const prefix = ((get_random_u32() % 0x6a000000) + 0x01000000) & mask_of(length)
   return inet_rtm_newroute(changetype<net>(load<usize>(place)), config(prefix, length)) ? 0 : prefix
 }
 
@@ -63,9 +67,9 @@ function begin(id: u32): i32 {
 }
 
 /** The addresses to look up: below the routes, or (routes 0) anywhere. */
-function choose_addresses(prefixes: usize, routes: u32): void {
-  const list = kmalloc((<usize>ADDRESSES) << 2)
-  for (let i: u32 = 0; i < ADDRESSES; i++) {
+function choose_addresses(prefixes: usize, routes: u32, count: u32): void {
+  const list = load<usize>(addresses) ? load<usize>(addresses) : kmalloc((<usize>MANY) << 2)
+  for (let i: u32 = 0; i < count; i++) {
     let address = get_random_u32()
     if (routes) {
       const route = prefixes + ((<usize>(get_random_u32() % routes)) << 3)
@@ -76,6 +80,7 @@ function choose_addresses(prefixes: usize, routes: u32): void {
   const owner = changetype<net>(load<usize>(place))
   store<usize>(table, changetype<usize>(fib_get_table(owner, load<u32>(place, 8))))
   store<usize>(addresses, list)
+  store<u32>(addresses, count - 1, 4)
 }
 
 /** A table of routes routes of /8 to /32, most of them /24, one the default, is the one looked up in. 0 or -1. */
@@ -91,7 +96,7 @@ export function fib_setup(routes: u32): i32 {
     store<u32>(prefixes + ((<usize>count) << 3), length, 4)
     count++
   }
-  choose_addresses(prefixes, routes - 1)
+  choose_addresses(prefixes, routes - 1, FEW)
   return 0
 }
 
@@ -123,7 +128,7 @@ export function fib_insert(routes: u32): u32 {
 
 /** What is looked up from now on: addresses below its routes, or anywhere. */
 export function fib_choose(below: u32): void {
-  choose_addresses(load<usize>(place, 12), below ? load<u32>(place, 16) : 0)
+  choose_addresses(load<usize>(place, 12), below ? load<u32>(place, 16) : 0, MANY)
 }
 
 /** Takes one of its routes away, or puts it back: two updates make one flap. 0 or -errno. */
@@ -142,10 +147,28 @@ export function fib_lookups(times: u32): u32 {
   const res = changetype<fib_result>(memory.data(64, 16))
   memory.fill(changetype<usize>(flp), 0, FLOWI4_SIZE)
   flp.flowi4_scope = <u8>RT_SCOPE_UNIVERSE
+  const mask = load<u32>(addresses, 4)
+  let next = load<u32>(addresses, 8)
   let found: u32 = 0
   for (let i: u32 = 0; i < times; i++) {
-    flp.daddr = load<u32>(list + ((<usize>(i & (ADDRESSES - 1))) << 2))
+    flp.daddr = load<u32>(list + ((<usize>(next++ & mask)) << 2))
     if (fib_table_lookup(tb, flp, res, 0) == 0) found++
   }
+  store<u32>(addresses, next, 8)
+  return found
+}
+
+/** times look-ups in the derived table, none of which waits for another; answers how many found a route. */
+export function fib_derived_lookups(times: u32): u32 {
+  const tb = changetype<fib_table>(load<usize>(table))
+  const derived = trie_derived(changetype<key_vector>(tb.trie))
+  const list = load<usize>(addresses)
+  const mask = load<u32>(addresses, 4)
+  const first = load<u32>(addresses, 8)
+  let found: u32 = 0
+  for (let i = first; i < first + times; i++) {
+    found += u32(fib_derived_find(derived, bswap<u32>(load<u32>(list + ((<usize>(i & mask)) << 2)))) != 0)
+  }
+  store<u32>(addresses, first + times, 8)
   return found
 }

@@ -11,7 +11,7 @@ import { get_random_u32 } from '../../assembly/lib/random.ts'
 import { alloc_skb, consume_skb, skb_put } from '../../assembly/net/core/skbuff.ts'
 import { setup_net } from '../../assembly/net/core/net_namespace.ts'
 import { ip_fib_init } from '../../assembly/net/ipv4/fib_frontend.ts'
-import { fib_choose, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update } from './fib.ts'
+import { fib_choose, fib_derived_lookups, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update } from './fib.ts'
 
 /** Blocks start at 16 places, so that no figure is that of one alignment or one cache line. */
 const PLACES: u32 = 16
@@ -57,4 +57,4 @@ export function skb_alloc_free(times: u32): u32 {
   return changetype<net>(owner).skb_live
 }
 
-export { fib_choose, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update }
+export { fib_choose, fib_derived_lookups, fib_insert, fib_internet, fib_lookups, fib_setup, fib_update }

@@ -36,6 +36,9 @@ const LARGE_CHUNKS: u32 = 512
 const ROOT_SIZE: usize = (<usize>65536) << 2
 const CHUNK_ENTRIES: u32 = 256
 const CHUNK_SIZE: usize = (<usize>CHUNK_ENTRIES) << 2
+/** Chunks come in slabs, so that they lie together: each page of memory that a look-up touches costs a walk of its own. */
+const SLAB_CHUNKS: u32 = 64
+const SLAB_SIZE: usize = <usize>SLAB_CHUNKS * CHUNK_SIZE
 
 /** The table: its head, and chunks. The default route stands here: it would be in every entry. */
 @unmanaged
@@ -44,6 +47,10 @@ class derived_table {
   root: usize
   default_route: u32
   chunks: u32
+  /** Slabs, linked in their first chunk, which holds nothing else; chunks of the newest that are free, and where they begin. */
+  slabs: usize
+  left: u32
+  next: usize
 }
 
 function chunk_at(entry: u32): usize {
@@ -61,7 +68,7 @@ function slot(table: usize, i: u32): usize {
 /** A quarter of the arena at most: packets need memory too. */
 function may_grow(d: derived_table): bool {
   const most = (<u32>((boot.arena_end - boot.arena_base) / CHUNK_SIZE)) >> 2
-  return d.chunks + <u32>(ROOT_SIZE / CHUNK_SIZE) < most
+  return d.chunks + SLAB_CHUNKS + <u32>(ROOT_SIZE / CHUNK_SIZE) < most
 }
 
 /** Sets count entries from i on, and what hangs on them, unless a longer prefix has them. */
@@ -74,13 +81,29 @@ function fill(table: usize, i: u32, count: u32, length: u32, entry: u32): void {
   }
 }
 
+/** A chunk. 0: no memory for it. */
+function chunk_new(d: derived_table): usize {
+  if (d.left == 0) {
+    const slab = may_grow(d) ? kmalloc(SLAB_SIZE) : 0
+    if (slab == 0) return 0
+    store<usize>(slab, d.slabs)
+    d.slabs = slab
+    d.left = SLAB_CHUNKS - 1
+    d.next = slab + CHUNK_SIZE
+  }
+  const chunk = d.next
+  d.next += CHUNK_SIZE
+  d.left -= 1
+  d.chunks += 1
+  return chunk
+}
+
 /** The chunk of an entry, made if there is none. 0: no memory for it. */
 function descend(d: derived_table, p: usize): usize {
   const old = load<u32>(p)
   if (old & CHUNK) return chunk_at(old)
-  const chunk = may_grow(d) ? kmalloc(CHUNK_SIZE) : 0
+  const chunk = chunk_new(d)
   if (chunk == 0) return 0
-  d.chunks += 1
   for (let i: u32 = 0; i < CHUNK_ENTRIES; i++) store<u32>(slot(chunk, i), old)
   store<u32>(p, CHUNK | ((<u32>chunk) >> 5))
   return chunk
@@ -131,22 +154,17 @@ function covering(t: key_vector, key: u32, length: u32): u32 {
   return 0
 }
 
-function free_chunks(table: usize, entries: u32): void {
-  for (let i: u32 = 0; i < entries; i++) {
-    const entry = load<u32>(slot(table, i))
-    if (!(entry & CHUNK)) continue
-    free_chunks(chunk_at(entry), CHUNK_ENTRIES)
-    kfree(chunk_at(entry), CHUNK_SIZE)
-  }
-}
-
 /** Gives a trie's table up. */
 export function fib_derived_free(t: key_vector): void {
   const p = trie_derived(t)
   if (p == 0) return
   trie_set_derived(t, 0)
   const d = changetype<derived_table>(p)
-  free_chunks(d.root, <u32>(ROOT_SIZE >> 2))
+  while (d.slabs) {
+    const slab = d.slabs
+    d.slabs = load<usize>(slab)
+    kfree(slab, SLAB_SIZE)
+  }
   kfree(d.root, ROOT_SIZE)
   kfree(p, offsetof<derived_table>())
 }
