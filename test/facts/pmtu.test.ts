@@ -96,6 +96,18 @@ test('exceptions of both paths; a change of the local MTU is seen by its own pat
     assert.equal([pmtu(a, B1), pmtu(a, B2)], ['1700', '1500'])
   }))
 
+test('an exception is found by the rule for packets of our own, iif lo', () =>
+  world((w) => {
+    const { a } = w
+    a.route.del({ to: '10.0.1.0/24' })
+    a.route.add({ to: '10.0.1.0/24', via: '10.0.0.254', table: 100 })
+    a.rule.add({ iif: 'lo', table: 100 })
+    const socket = a.udp({ connect: `${B1}:9`, options: { IP_MTU_DISCOVER: 'DO' } })
+    socket.send(new Uint8Array(1772))
+    socket.close()
+    assert.is(pmtu(a, B1), '1400')
+  }))
+
 test('a remote MTU below min_pmtu locks the exception', () =>
   world((w) => {
     const { a, b, r1 } = w

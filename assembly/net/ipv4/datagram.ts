@@ -24,7 +24,7 @@ import { IPSTATS_MIB_OUTNOROUTES } from '../../uapi/snmp.ts'
 import { AF_INET } from '../../uapi/socket.ts'
 import { dst_release } from '../core/dst.ts'
 import { sk_dst_reset, sk_dst_set, sk_set_txhash } from '../core/sock.ts'
-import { flowi4_init_output } from './flow_output.ts'
+import { flowi4_init_sock } from './flow_output.ts'
 import { ip_route_output_flow } from './route/output.ts'
 
 const FL4: usize = memory.data(64, 16)
@@ -54,14 +54,14 @@ function ip_route_connect(sk: sock, fl4: flowi4, daddr: u32, dport: u32): usize 
   }
   const scope = sk.sk_flags & SOCK_LOCALROUTE ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
   const owner = changetype<net>(sk.net)
-  flowi4_init_output(fl4, sk, oif, sk.sk_mark, sk.tos, scope, daddr, saddr, dport)
+  flowi4_init_sock(fl4, sk, oif, sk.sk_mark, sk.tos, scope, daddr, saddr, dport)
   if (daddr == 0 || saddr == 0) {
     const rt = ip_route_output_flow(owner, fl4)
     if (IS_ERR(rt)) return rt
     dst_release(rt)
     const to = fl4.daddr
     const from = fl4.saddr
-    flowi4_init_output(fl4, sk, oif, sk.sk_mark, sk.tos, scope, to, from, dport)
+    flowi4_init_sock(fl4, sk, oif, sk.sk_mark, sk.tos, scope, to, from, dport)
   }
   return ip_route_output_flow(owner, fl4)
 }

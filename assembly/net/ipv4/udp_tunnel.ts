@@ -15,7 +15,7 @@ import { skb_get_hash } from '../core/flow_dissector.ts'
 import { skb_is_gso } from '../core/gso.ts'
 import { skb_push, skb_reset_transport_header } from '../core/skbuff.ts'
 import { iptunnel_xmit } from './ip_tunnel_core.ts'
-import { flowi4_init_output } from './route/flow.ts'
+import { flowi4_init_output } from './flow_output.ts'
 import { ip_route_output_key } from './route/output.ts'
 
 const FL4: usize = memory.data(64, 16)

@@ -14,7 +14,7 @@ import { alloc_skb, skb_dst_set, skb_put, skb_reset_network_header, skb_transpor
 import { LL_RESERVED_SPACE } from '../ip_output/finish2.ts'
 import { ip_local_out } from '../ip_output/local_out.ts'
 import { ip_select_ident } from '../route/ident.ts'
-import { flowi4_init_output } from '../route/flow.ts'
+import { flowi4_init_output } from '../flow_output.ts'
 import { ip_route_output_flow } from '../route/output.ts'
 
 /** IP header with router alert. */

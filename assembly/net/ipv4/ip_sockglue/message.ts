@@ -11,7 +11,7 @@ import { EACCES, EINVAL } from '../../../uapi/errno.ts'
 import { RTCF_BROADCAST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../../uapi/rtnetlink.ts'
 import { MSG_DONTROUTE } from '../../../uapi/socket.ts'
 import { dst_release } from '../../core/dst.ts'
-import { flowi4_init_output, inet_sk_flowi_flags } from '../route/flow.ts'
+import { flowi4_init_output, inet_sk_flowi_flags } from '../flow_output.ts'
 import { ip_route_output_flow } from '../route/output.ts'
 import { ip_cmsg_send } from './cmsg_send.ts'
 

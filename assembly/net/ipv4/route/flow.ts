@@ -1,44 +1,15 @@
-// Keys of route look-ups: flowi4_init_output, and the key of a flow that an ICMP error or a socket names.
-// Mirrors include/net/flow.h and the *_build_flow_key helpers of net/ipv4/route.c.
+// The key of a flow that an ICMP error or a socket names. Mirrors the *_build_flow_key helpers of net/ipv4/route.c.
 
-import { FLOWI4_SIZE, FLOWI_FLAG_ANYSRC, INET_DSCP_MASK, flowi4 } from '../../../include/dst.ts'
+import { INET_DSCP_MASK, flowi4 } from '../../../include/dst.ts'
 import { iphdr } from '../../../include/ip.ts'
 import { net, sysctl } from '../../../include/net_namespace.ts'
 import { net_device } from '../../../include/netdevice.ts'
-import { INET_HDRINCL, INET_TRANSPARENT, SOCK_LOCALROUTE, sock } from '../../../include/sock.ts'
+import { INET_HDRINCL, SOCK_LOCALROUTE, sock } from '../../../include/sock.ts'
 import { sk_buff } from '../../../include/skbuff.ts'
 import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../../uapi/rtnetlink.ts'
+import { flowi4_init_output, inet_sk_flowi_flags } from '../flow_output.ts'
 import { IPPROTO_RAW } from '../../../uapi/socket.ts'
 import { SYSCTL_FWMARK_REFLECT } from '../../../uapi/sysctl.ts'
-
-/** A key for a packet that is to be sent; addresses and ports in network order. */
-export function flowi4_init_output(
-  fl4: flowi4,
-  oif: u32,
-  mark: u32,
-  dscp: u32,
-  scope: u32,
-  proto: u32,
-  flags: u32,
-  daddr: u32,
-  saddr: u32,
-  dport: u32,
-  sport: u32,
-  uid: u32,
-): void {
-  memory.fill(changetype<usize>(fl4), 0, FLOWI4_SIZE)
-  fl4.flowi4_oif = oif
-  fl4.flowi4_mark = mark
-  fl4.flowi4_tos = <u8>(dscp & INET_DSCP_MASK)
-  fl4.flowi4_scope = <u8>scope
-  fl4.flowi4_proto = <u8>proto
-  fl4.flowi4_flags = <u8>flags
-  fl4.daddr = daddr
-  fl4.saddr = saddr
-  fl4.fl4_dport = <u16>dport
-  fl4.fl4_sport = <u16>sport
-  fl4.flowi4_uid = uid
-}
 
 /** How far a socket's packets may go: only to the link with SO_DONTROUTE (ip_sock_rt_scope). */
 export function ip_sock_rt_scope(sk: sock): u32 {
@@ -48,11 +19,6 @@ export function ip_sock_rt_scope(sk: sock): u32 {
 /** The DSCP by which a socket's packets are routed (ip_sock_rt_tos). */
 export function ip_sock_rt_tos(sk: sock): u32 {
   return (<u32>sk.tos) & INET_DSCP_MASK
-}
-
-/** A transparent socket's source needs not be ours (inet_sk_flowi_flags). */
-export function inet_sk_flowi_flags(sk: sock): u32 {
-  return sk.inet_flags & (INET_TRANSPARENT | INET_HDRINCL) ? FLOWI_FLAG_ANYSRC : 0
 }
 
 function protocol_of(sk: sock): u32 {

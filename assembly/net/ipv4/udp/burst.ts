@@ -53,7 +53,7 @@ import { ip_neigh_gw4 } from '../../core/neighbour/create.ts'
 import { neigh_hold, neigh_release } from '../../core/neighbour/table.ts'
 import { alloc_skb } from '../../core/skbuff.ts'
 import { skb_set_owner_w } from '../../core/sock_wmem.ts'
-import { flowi4_init_output } from '../flow_output.ts'
+import { flowi4_init_sock } from '../flow_output.ts'
 import { LL_RESERVED_SPACE } from '../ip_output/finish2.ts'
 import { pmtudisc_dont_fragment, pmtudisc_ignore_df, pmtudisc_use_pmtu } from '../ip_output/mtu.ts'
 import { ip_xmit_answer } from '../ip_output/make.ts'
@@ -143,7 +143,7 @@ function find_route(sk: sock, address: u32, fl4: flowi4): usize {
     return cached
   }
   const oif = sk.sk_bound_dev_if ? sk.sk_bound_dev_if : sk.uc_index
-  flowi4_init_output(fl4, sk, oif, sk.sk_mark, sk.tos, RT_SCOPE_UNIVERSE, address, sk.inet_saddr, 0)
+  flowi4_init_sock(fl4, sk, oif, sk.sk_mark, sk.tos, RT_SCOPE_UNIVERSE, address, sk.inet_saddr, 0)
   const res = changetype<fib_result>(RES)
   const rt = ip_route_output_key_hash_rcu(changetype<net>(sk.net), fl4, res, NO_SKB)
   if (IS_ERR(rt)) return 0

@@ -40,7 +40,7 @@ import { ipv4_confirm_neigh } from '../../core/neighbour/route_neigh.ts'
 import { sk_dst_check, sk_dst_set } from '../../core/sock.ts'
 import { send_waits } from '../../core/sock_wmem.ts'
 import { APPEND_FROM_USER } from '../ip_output/append.ts'
-import { flowi4_init_output } from '../flow_output.ts'
+import { flowi4_init_sock } from '../flow_output.ts'
 import { ip_make_skb, last_cork } from '../ip_output/make.ts'
 import { ip_cmsg_send } from '../ip_sockglue/cmsg_send.ts'
 import { ip_sendmsg_scope } from '../ip_sockglue/message.ts'
@@ -149,7 +149,7 @@ function route(sk: sock, ipc: ipcm_cookie, dest: udp_dest, fl4: flowi4, flags: u
       return cached
     }
   }
-  flowi4_init_output(fl4, sk, ipc.oif, ipc.mark, <u32>ipc.tos, scope, faddr, saddr, dest.dport)
+  flowi4_init_sock(fl4, sk, ipc.oif, ipc.mark, <u32>ipc.tos, scope, faddr, saddr, dest.dport)
   const rt = ip_route_output_flow(changetype<net>(sk.net), fl4)
   if (IS_ERR(rt)) {
     if (<i32>rt == -ENETUNREACH) mib_inc(changetype<net>(sk.net), IPSTATS_MIB_OUTNOROUTES)
