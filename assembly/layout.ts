@@ -65,8 +65,10 @@ export const OFF_in_device_arp_parms: usize = offsetof<in_device>('arp_parms')
 export const SIZE_in_device: usize = offsetof<in_device>()
 
 export const OFF_napi_struct_next: usize = offsetof<napi_struct>('next')
+export const OFF_napi_struct_dev: usize = offsetof<napi_struct>('dev')
 export const OFF_napi_struct_state: usize = offsetof<napi_struct>('state')
 export const OFF_napi_struct_weight: usize = offsetof<napi_struct>('weight')
+export const OFF_napi_struct_priv: usize = offsetof<napi_struct>('priv')
 export const SIZE_napi_struct: usize = offsetof<napi_struct>()
 
 export const OFF_softnet_data_processed: usize = offsetof<softnet_data>('processed')
@@ -79,6 +81,7 @@ export const OFF_softnet_data_input_qlen: usize = offsetof<softnet_data>('input_
 export const OFF_softnet_data_process_qlen: usize = offsetof<softnet_data>('process_qlen')
 export const SIZE_softnet_data: usize = offsetof<softnet_data>()
 
+export const OFF_igb_ring_index: usize = offsetof<igb_ring>('index')
 export const OFF_igb_ring_fifo_head: usize = offsetof<igb_ring>('fifo_head')
 export const OFF_igb_ring_fifo_tail: usize = offsetof<igb_ring>('fifo_tail')
 export const OFF_igb_ring_tx_next_to_clean: usize = offsetof<igb_ring>('tx_next_to_clean')

@@ -4,6 +4,7 @@ import { type FrameBatch, type Frames, type SentFrames, decodeFrames, encodeBatc
 import { type NicAt, receive, receiveLoaded, receiveRecords, setStall } from '../drivers/net/nic.ts'
 import { type TapOffload, type Written, offloadFlags, readTap, setOffload, writeTap } from '../drivers/net/tap.ts'
 import { deliver, takeSent, wireRate } from '../drivers/net/wire.ts'
+import type { DeviceAt } from '../kernel/device_index.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
 import { deviceFeatures } from '../net/ethtool.ts'
@@ -33,18 +34,18 @@ export class Device {
     return this.#machine
   }
 
-  get #found(): { namespace: NamespaceState; device: DeviceState } {
+  protected get found(): DeviceAt {
     const found = deviceById(this.#machine, this.#id)
     if (!found) throw systemError('ENODEV', 'device', `${this.#firstName} was taken out, or the restored lab has none`)
     return found
   }
 
   protected get namespace(): NamespaceState {
-    return this.#found.namespace
+    return this.found.namespace
   }
 
   protected get state(): DeviceState {
-    return this.#found.device
+    return this.found.device
   }
 
   get ifindex(): number {
@@ -127,9 +128,9 @@ export class Tun extends Device {
 /** A NIC. Plugged into a wire by lab.link, or attached to the program, which then is the wire's other end. */
 export class Nic extends Device {
   get #at(): NicAt {
-    const device = this.state
+    const { namespace, device } = this.found
     if (!device.nic) throw systemError('ENODEV', 'nic', `${this.name} is no NIC`)
-    return { machine: this.machine, namespace: this.namespace, device, nic: device.nic }
+    return { machine: this.machine, namespace, device, nic: device.nic }
   }
 
   /**

@@ -7,6 +7,7 @@ import { systemError } from '../wasm/errors.ts'
 import { FN_net_rps_action_and_irq_enable, FN_net_rps_send_ipi } from '../../assembly/uapi/functions.ts'
 import { pushEvent } from './time.ts'
 import { beginsAt } from './cpu.ts'
+import { DeviceIndex } from './device_index.ts'
 import type { CpuState, HostState, LabState, NamespaceState } from './state.ts'
 
 export const NET_TX_SOFTIRQ = 2
@@ -50,6 +51,7 @@ export class Machine {
   readonly id: number
   readonly core: Core
   readonly handlers: Handlers
+  readonly devices = new DeviceIndex()
   /** Who waits for a socket to become ready, by handle. */
   readonly wakers = new Map<number, Set<() => void>>()
   /** Who watches sockets, by handle. */
@@ -115,8 +117,7 @@ export class Machine {
   enter(cpu: CpuState, at = beginsAt(cpu, this.now)): void {
     this.core.assertAlive()
     this.core.memory.writeU32(this.core.cpuAt, cpu.id)
-    // A crossing costs more than a look; what was charged moved the clock, and jiffies may lie behind it.
-    if (this.charged || this.core.now !== at) this.core.exports.set_time(at)
+    this.core.setTime(at, this.charged)
   }
 
   /** A function of the kernel that is played here begins: for the walk (FN_*). */

@@ -3,59 +3,28 @@
 
 import type { NicAt } from '../drivers/net/nic.ts'
 import { interrupt, polled, transmit, transmitMore } from '../drivers/net/nic.ts'
-import { deliver, nicAt, wireRate } from '../drivers/net/wire.ts'
+import { deliver, wireRate } from '../drivers/net/wire.ts'
+import type { DeviceAt } from '../kernel/device_index.ts'
 import { type Handlers, type Machine, NET_TX_SOFTIRQ, type Simulation } from '../kernel/machine.ts'
+import type { HostState, LabState } from '../kernel/state.ts'
 import { raise_softirq, run_deferred, run_ipi, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
 import { type SimEvent, nextEventTime, popEvent } from '../kernel/time.ts'
-import { deviceByPointer } from '../net/dev.ts'
+import { deviceById, deviceByPointer } from '../net/dev.ts'
 import { nextSleepEnd, wakeSleepers } from '../kernel/wait.ts'
 import { linkwatch_event, linkwatch_fire_event } from '../net/link_watch.ts'
 import { net_rx_action, net_tx_action } from '../net/napi.ts'
 import { sendNext } from './blast_state.ts'
 
-interface QueueAt {
-  at: NicAt
-  queue: number
-}
-
-/** Where the NAPI context polled last was found: most often it is the next one too. */
-const lastFound = new WeakMap<Machine, QueueAt>()
-
-function isStill({ at, queue }: QueueAt, machine: Machine, napi: number): boolean {
-  const { namespace, device, nic } = at
-  return nic.napis[queue] === napi && machine.state.namespaces.includes(namespace) && namespace.devices.includes(device)
-}
-
-/** The NIC and queue of a NAPI context, undefined: another kind of device's. */
-function queueOf(machine: Machine, napi: number): QueueAt | undefined {
-  const last = lastFound.get(machine)
-  if (last && isStill(last, machine, napi)) return last
-  const found = searchQueue(machine, napi)
-  if (found) lastFound.set(machine, found)
-  return found
-}
-
-function searchQueue(machine: Machine, napi: number): QueueAt | undefined {
-  for (const namespace of machine.state.namespaces) {
-    for (const device of namespace.devices) {
-      const { nic } = device
-      if (!nic) continue
-      const queue = nic.napis.indexOf(napi)
-      if (queue >= 0) return { at: { machine, namespace, device, nic }, queue }
-    }
-  }
-  return undefined
+function nicOf(machine: Machine, found: DeviceAt | undefined): NicAt | undefined {
+  if (!found?.device.nic) return undefined
+  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
 }
 
 function afterPoll(machine: Machine, napi: number): void {
-  const found = queueOf(machine, napi)
-  if (found) polled(found.at, found.queue)
-}
-
-function nicOf(machine: Machine, pointer: number): NicAt | undefined {
-  const found = deviceByPointer(machine, pointer)
-  if (!found?.device.nic) return undefined
-  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
+  const { memory, offsets } = machine.core
+  const { dev, priv } = offsets.napi_struct
+  const at = nicOf(machine, deviceByPointer(machine, memory.readU32(napi + dev)))
+  if (at) polled(at, memory.readU32(memory.readU32(napi + priv) + offsets.igb_ring.index))
 }
 
 /** Events of the core were lost: every NIC is looked at, and every NAPI context that is scheduled is put on a list. */
@@ -90,19 +59,17 @@ export const handlers: Handlers = {
   netRx: (machine, cpu) => net_rx_action(machine, cpu, afterPoll),
   netTx: net_tx_action,
   transmit: (machine, device, queue) => {
-    const at = nicOf(machine, device)
+    const at = nicOf(machine, deviceByPointer(machine, device))
     if (at) transmit(at, queue, wireRate, deliver)
   },
   linkChange: linkwatch_fire_event,
   lookAtAll,
 }
 
-function dispatch(simulation: Simulation, event: SimEvent): void {
-  const machine = simulation.machines.get(event.host)
-  if (!machine) return
+function dispatch(machine: Machine, event: SimEvent): void {
   const { kind, target, args } = event
   if (kind === 'irq' || kind === 'tx') {
-    const at = nicAt(simulation, { host: event.host, device: target })
+    const at = nicOf(machine, deviceById(machine, target))
     if (!at) return
     if (kind === 'irq') interrupt(at, args[0]!)
     else transmitMore(at, args[0]!, wireRate, deliver)
@@ -113,18 +80,16 @@ function dispatch(simulation: Simulation, event: SimEvent): void {
   else sendNext(machine, target)
 }
 
-/** The host whose timer fires or whose sleeper wakes first, and when. */
-function nextTimer(simulation: Simulation): { machine: Machine | undefined; time: number } {
-  let machine: Machine | undefined
+/** When a host's first timer fires, or its first sleeper wakes. */
+function firstTimer(host: HostState): number {
+  return Math.min(host.timerAt < 0 ? Infinity : host.timerAt, nextSleepEnd(host))
+}
+
+/** When that is for the first of all hosts. */
+function nextTimerTime({ hosts }: LabState): number {
   let time = Infinity
-  for (const host of simulation.state.hosts) {
-    const timer = host.timerAt < 0 ? Infinity : host.timerAt
-    const first = Math.min(timer, nextSleepEnd(host))
-    if (first >= time) continue
-    time = first
-    machine = simulation.machines.get(host.id)
-  }
-  return { machine, time }
+  for (const host of hosts) time = Math.min(time, firstTimer(host))
+  return time
 }
 
 function runTimers(machine: Machine, time: number): void {
@@ -163,19 +128,21 @@ export function runUntil(simulation: Simulation, until: number, untilIdle: boole
   let happened = 0
   for (;;) {
     const eventTime = nextEventTime(clock)
-    const timer = nextTimer(simulation)
-    const time = Math.min(eventTime, timer.time)
+    const timerTime = nextTimerTime(simulation.state)
+    const time = Math.min(eventTime, timerTime)
     const quiet = eventTime === Infinity && !packetsWait(simulation)
     if (time > until || (untilIdle && quiet)) return { happened, idle: quiet || eventTime > until }
     if (happened >= limit) return { happened, idle: false }
     happened++
     clock.now = Math.max(clock.now, time)
-    const event = eventTime <= timer.time ? popEvent(clock)! : undefined
-    const machine = event ? simulation.machines.get(event.host) : timer.machine
+    const event = eventTime <= timerTime ? popEvent(clock)! : undefined
+    const host = event ? event.host : simulation.state.hosts.find((each) => firstTimer(each) === timerTime)!.id
+    const machine = simulation.machines.get(host)
     try {
-      if (event) dispatch(simulation, event)
-      else if (timer.machine) runTimers(timer.machine, clock.now)
-      if (machine && event) machine.updateTimer()
+      if (machine && event) {
+        dispatch(machine, event)
+        machine.updateTimer()
+      } else if (machine) runTimers(machine, clock.now)
     } catch (error) {
       throw machine ? machine.core.failure(error) : error
     }

@@ -21,8 +21,9 @@ function squeeze(machine: Machine, cpu: CpuState): void {
   core.memory.writeU32(p, core.memory.readU32(p) + 1)
 }
 
-/** Time that work may take before jiffies has moved by usecs (usecs_to_jiffies rounds up). */
+/** Until when work may take that begins at start: until jiffies has moved by usecs (usecs_to_jiffies rounds up). */
 function timeLimit(machine: Machine, start: number, usecs: number): number {
+  if (!machine.charged && usecs > 0) return Infinity // no time passes
   const tick = 1e9 / machine.simulation.state.options.hz
   return (Math.floor(start / tick) + Math.ceil((usecs * 1000) / tick)) * tick
 }
@@ -36,45 +37,60 @@ export type AfterPoll = (machine: Machine, napi: number) => void
  * during a poll, and NET_RX goes on after it.
  */
 export function net_rx_action(machine: Machine, cpuId: number, afterPoll: AfterPoll): boolean {
-  const { core } = machine
+  const { core, charged } = machine
   const cpu = machine.cpu(cpuId)
   const { weight } = core.offsets.napi_struct
-  let list = cpu.pollList
-  cpu.pollList = []
-  const repoll: number[] = []
   const { net } = machine.namespace(0)
   let budget = machineSysctl(machine, net, SYSCTL_CORE_NETDEV_BUDGET)
   machine.enter(cpu)
   machine.walk(FN_net_rx_action)
-  const limit = timeLimit(machine, core.now, machineSysctl(machine, net, SYSCTL_CORE_NETDEV_BUDGET_USECS))
+  let now = core.now
+  const limit = timeLimit(machine, now, machineSysctl(machine, net, SYSCTL_CORE_NETDEV_BUDGET_USECS))
+  // Contexts stay on the list until the end: those that are done as 0, those to be polled again as they are.
+  const list = cpu.pollList
+  let reached = 0
+  let end = list.length
+  let again = 0
   let interrupted = false
   while (!interrupted) {
-    if (!list.length && !repoll.length) {
-      // What a poll scheduled on this CPU is polled in the same go.
-      list = cpu.pollList
-      cpu.pollList = []
-    }
-    if (!list.length) break
-    const napi = list.shift()!
+    // What a poll scheduled on this CPU is polled in the same go.
+    if (reached === end && again === 0) end = list.length
+    if (reached === end) break
+    const napi = list[reached]!
+    list[reached++] = 0
     if (!machine.napiScheduled(napi)) continue
     machine.enter(cpu)
     // What is due at this very time comes after one packet: two CPUs that begin together would else wait for each other.
-    const until = machine.charged ? Math.max(nextEventTime(machine.simulation.state.clock), core.now + 1) : Infinity
+    const until = charged ? Math.max(nextEventTime(machine.simulation.state.clock), core.now + 1) : Infinity
     const work = core.exports.napi_poll(napi, core.memory.readU32(napi + weight), until)
-    if (machine.napiScheduled(napi)) repoll.push(napi)
+    if (machine.napiScheduled(napi)) {
+      list[reached - 1] = napi
+      again++
+    }
     machine.leave(cpu)
     afterPoll(machine, napi)
     budget -= work
-    interrupted = machine.charged && core.now >= until
-    if (budget <= 0 || core.now >= limit) {
+    if (charged) now = core.now
+    interrupted = charged && now >= until
+    if (budget <= 0 || now >= limit) {
       squeeze(machine, cpu)
       break
     }
   }
-  // What came in meanwhile, or was raised by a poll, stands behind what was not reached.
-  if (list.length || repoll.length) cpu.pollList = [...list, ...cpu.pollList, ...repoll]
-  cpu.pending = cpu.pollList.length ? cpu.pending | (1 << NET_RX_SOFTIRQ) : cpu.pending & ~(1 << NET_RX_SOFTIRQ)
-  return interrupted && cpu.pollList.length > 0
+  requeue(list, reached, again)
+  cpu.pending = list.length ? cpu.pending | (1 << NET_RX_SOFTIRQ) : cpu.pending & ~(1 << NET_RX_SOFTIRQ)
+  return interrupted && list.length > 0
+}
+
+/** What was not reached, came in meanwhile or was raised by a poll stands first, then what is to be polled again. */
+function requeue(list: number[], reached: number, again: number): void {
+  if (again === 0 && reached === list.length) {
+    // Not by its length: that would give its memory back, for the next context to ask for it again.
+    while (list.length) list.pop()
+  } else if (again < list.length) {
+    const repoll = list.splice(0, reached).filter((napi) => napi !== 0)
+    list.push(...repoll)
+  }
 }
 
 /** Runs the qdiscs that were scheduled on this CPU. */

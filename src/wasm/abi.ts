@@ -249,7 +249,7 @@ export const LAYOUT = {
     'type',
   ],
   in_device: ['arp_parms'],
-  napi_struct: ['next', 'state', 'weight'],
+  napi_struct: ['next', 'dev', 'state', 'weight', 'priv'],
   softnet_data: [
     'processed',
     'dropped',
@@ -261,6 +261,7 @@ export const LAYOUT = {
     'process_qlen',
   ],
   igb_ring: [
+    'index',
     'fifo_head',
     'fifo_tail',
     'rx_csum_err',

@@ -20,11 +20,15 @@ export class Core {
   readonly traceAt: Ptr
   readonly timerMovedAt: Ptr
   readonly hrtimerCountAt: Ptr
+  /** Of the clock: the boot block's now, as an index of 32-bit words. */
+  readonly #nowWord: number
   readonly headAt: Ptr
   readonly tailAt: Ptr
   readonly lostAt: Ptr
   readonly eventRing: Ptr
   readonly eventMask: number
+  /** What the clock was set to last; NaN: not known. */
+  #timeSet = NaN
   /** The error that killed it, undefined while it lives. */
   dead: CoreError | undefined
 
@@ -40,6 +44,7 @@ export class Core {
     this.traceAt = this.boot('trace_flags')
     this.timerMovedAt = this.boot('timer_moved')
     this.hrtimerCountAt = this.boot('hrtimer_count')
+    this.#nowWord = this.boot('now') >>> 2
     this.headAt = this.boot('event_head')
     this.tailAt = this.boot('event_tail')
     this.lostAt = this.boot('event_lost')
@@ -52,9 +57,23 @@ export class Core {
     return this.callBuffer + this.halfBuffer
   }
 
+  /** Sets the clock. With costs it may stand later than it was set to: then it is set in any case, and jiffies with it. */
+  setTime(ns: number, charged: boolean): void {
+    // A crossing costs more than a look.
+    if (ns === this.#timeSet && !charged) return
+    this.#timeSet = ns
+    this.exports.set_time(ns)
+  }
+
+  /** The memory is another one. */
+  replaced(): void {
+    this.#timeSet = NaN
+  }
+
   /** Virtual time of the boot block in ns: with costs, later than the time that was set. */
   get now(): number {
-    return this.memory.readU64(this.constants.BOOT + this.offsets.boot_block.now)
+    const { u32 } = this.memory.views
+    return u32[this.#nowWord]! + u32[this.#nowWord + 1]! * 4294967296
   }
 
   /** Address of a field of the boot block. */

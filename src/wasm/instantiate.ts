@@ -104,4 +104,5 @@ export function restoreCore(core: Core, saved: Uint8Array): void {
   const brk = core.memory.readU32(core.boot('arena_brk'))
   if (brk > saved.length) core.memory.fill(saved.length, brk - saved.length)
   core.memory.write(0, saved)
+  core.replaced()
 }

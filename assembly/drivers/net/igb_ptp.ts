@@ -2,7 +2,7 @@
 // drivers/net/ethernet/intel/igb/igb_ptp.c. The clock is the virtual one; the stamp is of the moment at which the hardware takes
 // the frame from the ring. On once SIOCSHWTSTAMP set HWTSTAMP_TX_ON (igb_ring.tx_hwtstamp).
 
-import { SKBTX_HW_TSTAMP, SKBTX_IN_PROGRESS, SKB_ENDED_ABSORBED, SKB_TX_STAMP, sk_buff } from '../../include/skbuff.ts'
+import { SKBTX_HW_TSTAMP, SKBTX_IN_PROGRESS, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
 import { consume_skb, skb_get, skb_shinfo } from '../../net/core/skbuff.ts'
 import { skb_tstamp_hw } from '../../net/core/skb_tstamp.ts'
 import { igb_ring } from './igb_ring.ts'
@@ -21,7 +21,7 @@ export function igb_ptp_tx_begin(ring: igb_ring, skb: sk_buff): void {
 
 /** The hardware sends a packet now: if it is the awaited one, its sender gets the stamp. */
 export function igb_ptp_tx_hwtstamp(ring: igb_ring, skb: sk_buff): void {
-  if (!(skb.skb_flags & SKB_TX_STAMP) || ring.ptp_tx_skb != changetype<usize>(skb)) return
+  if (ring.ptp_tx_skb != changetype<usize>(skb)) return
   ring.ptp_tx_skb = 0
   skb_tstamp_hw(skb)
   consume_skb(skb, SKB_ENDED_ABSORBED)

@@ -124,7 +124,7 @@ export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): 
       send_frame(skb, out + written + FRAME_RECORD)
       written += bytes
     }
-    igb_ptp_tx_hwtstamp(ring, skb)
+    if (ring.ptp_tx_skb) igb_ptp_tx_hwtstamp(ring, skb)
     desc.done = 1
     ring.tx_hw_head = (ring.tx_hw_head + 1) & (ring.count - 1)
   }
@@ -139,7 +139,7 @@ export function igb_tx_discard(dev: net_device, queue: u32): u32 {
   let sent: u32 = 0
   for (; ring.tx_hw_head != ring.tx_next_to_use; sent++) {
     const desc = tx_desc_at(ring, ring.tx_hw_head)
-    igb_ptp_tx_hwtstamp(ring, changetype<sk_buff>(desc.skb))
+    if (ring.ptp_tx_skb) igb_ptp_tx_hwtstamp(ring, changetype<sk_buff>(desc.skb))
     desc.done = 1
     ring.tx_hw_head = (ring.tx_hw_head + 1) & mask
   }

@@ -16,7 +16,7 @@ export function nicAt(simulation: Simulation, end: LinkEnd): NicAt | undefined {
   const machine = simulation.machines.get(end.host)
   const found = machine && deviceById(machine, end.device)
   if (!machine || !found?.device.nic) return undefined
-  return { machine, ...found, nic: found.device.nic }
+  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
 }
 
 function linkById(simulation: Simulation, id: number): LinkState | undefined {

@@ -7,7 +7,7 @@ import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
 import { NAPI_STATE_SCHED } from '../../wasm/abi.ts'
 import { systemError } from '../../wasm/errors.ts'
-import { deviceById, deviceByPointer, requireDevice } from '../dev.ts'
+import { delist, deviceById, deviceByPointer, requireDevice } from '../dev.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
 
 /** What polls of the device were scheduled: nothing that names it may stay. */
@@ -32,7 +32,7 @@ function remove(machine: Machine, device: DeviceState): void {
   if (!found) return
   exports.unregister_netdevice(device.ptr)
   forgetScheduled(machine, device)
-  found.namespace.devices = found.namespace.devices.filter((other) => other !== device)
+  delist(machine, found.namespace, device)
   exports.free_netdevice(device.ptr)
   removeAbove(machine, device)
 }

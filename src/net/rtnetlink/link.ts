@@ -9,7 +9,7 @@ import { encodeIfname, integer, parseMac } from '../../wasm/encode.ts'
 import { checked, systemError } from '../../wasm/errors.ts'
 import { setCarrier } from '../carrier.ts'
 import { featureBits } from '../ethtool.ts'
-import { enlist, indexOf, requireDevice } from '../dev.ts'
+import { delist, enlist, indexOf, requireDevice } from '../dev.ts'
 import { forgetScheduled, removeAbove } from './dellink.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
 import { requireNamespace } from '../net_namespace.ts'
@@ -88,7 +88,7 @@ function move(machine: Machine, from: NamespaceState, device: DeviceState, to: N
   const done = machine.core.exports.dev_change_net_namespace(device.ptr, to.net)
   checked(done, 'RTM_SETLINK', `${device.name} netns ${to.name}`)
   forgetScheduled(machine, device)
-  from.devices = from.devices.filter((other) => other !== device)
+  delist(machine, from, device)
   device.ifindex = indexOf(machine, device.ptr)
   enlist(machine, to, device)
   removeAbove(machine, device)
