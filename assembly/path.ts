@@ -2,8 +2,15 @@
 // Stations answer whether the packet goes on; here they are called in order. The way out is a chain of calls of its own
 // that begins in net/ipv4/ip_output. Mirrors the order of net/core/dev.c, net/ipv4/ip_input.c and igb_main.c.
 
-import { igb_clean_tx_irq, igb_next_rx, igb_refill, igb_rx_waiting, igb_tx_waiting } from './drivers/net/igb.ts'
-import { igb_ring } from './drivers/net/igb_ring.ts'
+import {
+  igb_clean_tx_irq,
+  igb_refill,
+  igb_rx_ready,
+  igb_rx_waiting,
+  igb_take_rx,
+  igb_tx_waiting,
+} from './drivers/net/igb.ts'
+import { igb_ring, igb_rx_desc } from './drivers/net/igb_ring.ts'
 import { tun_get_user, tun_napi, tun_polled, tun_queue_rx, tun_rx_queue } from './drivers/net/tun.ts'
 import { DST_IN_ERROR, DST_IN_FORWARD, DST_IN_LOCAL_DELIVER, rtable } from './include/dst.ts'
 import { ip_is_fragment, iphdr } from './include/ip.ts'
@@ -32,31 +39,15 @@ import { SKB_DROP_REASON_NOT_SPECIFIED } from './uapi/dropreason.ts'
 import {
   FN___napi_poll,
   FN___netif_receive_skb,
-  FN___netif_receive_skb_list_core,
   FN___netif_receive_skb_one_core,
-  FN_dev_gro_receive,
   FN_dst_discard,
   FN_gro_cell_poll,
   FN_igb_clean_rx_irq,
   FN_igb_poll,
-  FN_ip_list_rcv,
-  FN_ip_local_deliver,
-  FN_ip_local_deliver_finish,
-  FN_ip_protocol_deliver_rcu,
-  FN_ip_rcv,
-  FN_ip_rcv_core,
-  FN_ip_rcv_finish_core,
-  FN_ip_sublist_rcv,
   FN_ip_sublist_rcv_finish,
   FN_napi_complete_done,
-  FN_napi_gro_receive,
-  FN_netif_receive_skb,
-  FN_netif_receive_skb_list_internal,
   FN_process_backlog,
-  FN_raw_local_deliver,
   FN_tun_napi_poll,
-  FN___udp4_lib_rcv,
-  FN_udp_rcv,
 } from './uapi/functions.ts'
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING } from './uapi/netfilter.ts'
 import { IPSTATS_MIB_INDELIVERS } from './uapi/snmp.ts'
@@ -92,43 +83,26 @@ import { tunnel4_rcv, tunnel4_registered } from './net/ipv4/tunnel4.ts'
 import { tcp_v4_rcv } from './net/ipv4/tcp_ipv4.ts'
 import { udp_rcv } from './net/ipv4/udp/rcv.ts'
 import { udplite_rcv } from './net/ipv4/udplite.ts'
-import { forward_ahead, forward_begin, forward_long, forward_open, forward_plain } from './path/forward.ts'
+import { forward_ahead, forward_frame, forward_frame_way, forward_plain } from './path/forward.ts'
+import { forward_begin, forward_long, forward_open, forward_unseen } from './path/forward_way.ts'
 import { hint_for, hint_forget, hint_keep, hint_repeats } from './path/hint.ts'
+import {
+  DELIVER_UDP_WALK,
+  DELIVER_WALK,
+  GRO_WALK,
+  LIST_DELIVER_WALK,
+  LIST_FINISH_WALK,
+  LIST_RCV_WALK,
+  LIST_WALK,
+  ONE_CORE_WALK,
+  RCV_WALK,
+  UDP_WALK,
+} from './path/walks.ts'
 
 /** How a packet came: in a batch of NAPI (list functions), from the backlog, or alone. */
 const BY_LIST: u32 = 1
 const ALONE: u32 = 0
 const BACKLOG: u32 = 2
-
-/** What a packet passes station by station, in the words of the walk: those that come alone begin one entry later. */
-const GRO_WALK: usize = memory.data<u32>([FN_napi_gro_receive, FN_dev_gro_receive, 0])
-const LIST_WALK: usize = memory.data<u32>([FN_netif_receive_skb_list_internal, FN___netif_receive_skb_list_core, 0])
-const ONE_CORE_WALK: usize = memory.data<u32>([
-  FN_netif_receive_skb,
-  FN___netif_receive_skb,
-  FN___netif_receive_skb_one_core,
-  0,
-])
-const LIST_RCV_WALK: usize = memory.data<u32>([FN_ip_list_rcv, FN_ip_rcv_core, 0])
-const RCV_WALK: usize = memory.data<u32>([FN_ip_rcv, FN_ip_rcv_core, 0])
-const LIST_FINISH_WALK: usize = memory.data<u32>([FN_ip_sublist_rcv, FN_ip_rcv_finish_core, 0])
-const LIST_DELIVER_WALK: usize = memory.data<u32>([FN_ip_sublist_rcv_finish, FN_ip_local_deliver, 0])
-const DELIVER_WALK: usize = memory.data<u32>([
-  FN_ip_local_deliver_finish,
-  FN_ip_protocol_deliver_rcu,
-  FN_raw_local_deliver,
-  0,
-])
-const DELIVER_UDP_WALK: usize = memory.data<u32>([
-  FN_ip_local_deliver_finish,
-  FN_ip_protocol_deliver_rcu,
-  FN_raw_local_deliver,
-  FN_udp_rcv,
-  FN___udp4_lib_rcv,
-  0,
-])
-/** The last two of these, when raw sockets are asked before. */
-const UDP_WALK: usize = DELIVER_UDP_WALK + 12
 
 /** Packets of a poll that taps have seen, all for the protocol or handler pt. Begins as a sk_buff_head. */
 @unmanaged
@@ -409,21 +383,36 @@ function igb_poll(napi: napi_struct, budget: u32, until: u64): u32 {
   walk(FN_igb_poll, 0)
   const ring = changetype<igb_ring>(napi.priv)
   const dev = changetype<net_device>(ring.dev)
+  const owner = changetype<net>(dev.nd_net)
   igb_clean_tx_irq(ring)
   walk(FN_igb_clean_rx_irq, 0)
-  forward_ahead(ring, dev, budget)
+  const unseen = forward_unseen(dev, owner)
+  if (unseen) forward_ahead(ring, owner, budget)
   let work: u32 = 0
   let held = changetype<sk_buff>(0)
   while (work < budget) {
     if (boot.now >= until) break
-    const skb = igb_next_rx(ring)
-    if (changetype<usize>(skb) == 0) {
+    const desc = changetype<igb_rx_desc>(igb_rx_ready(ring))
+    if (changetype<usize>(desc) == 0) {
       igb_refill(ring)
       napi_done(napi, held)
       ring.irq_enabled = 1
       return work
     }
+    let way: usize = 0
+    if (unseen) {
+      // What it leaves behind may be another way.
+      if (changetype<usize>(held)) receive(held, BY_LIST)
+      held = NO_SKB
+      way = forward_frame_way(ring, desc, dev, owner)
+    }
+    const skb = igb_take_rx(ring, desc)
+    if (changetype<usize>(skb) == 0) continue
     work++
+    if (way) {
+      forward_frame(skb, way, dev, owner)
+      continue
+    }
     skb.protocol = eth_type_trans(skb, dev)
     held = napi_gro_receive(held, skb)
   }

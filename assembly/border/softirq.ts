@@ -10,7 +10,7 @@ import { walk } from '../trace/trace.ts'
 import { FN_do_softirq, FN_handle_softirqs, FN_net_rx_action } from '../uapi/functions.ts'
 import { napi_again } from '../net/core/dev.ts'
 import { net_tx_action } from '../net/core/qdisc_run.ts'
-import { forward_begin } from '../path/forward.ts'
+import { forward_begin } from '../path/forward_way.ts'
 import { hint_for_burst } from '../path/hint.ts'
 import { __napi_poll } from '../path.ts'
 

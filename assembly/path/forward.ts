@@ -1,256 +1,139 @@
-// Packets that are sent on the plain way: what ip_route_input_slow, ip_forward, ip_output and the neighbour would work out for
-// each is worked out once for a next hop, and holds until the poll is over or another packet takes the long way. What leaves and
-// what is counted is the same; whatever is not plain takes the long way.
+// Packets that are sent on the plain way: what leaves and what is counted is the same as on the long way, which whatever is not
+// plain takes. A frame of a NIC's ring that nobody looks at before it is routed goes on without passing the stations in between.
 
-import { DST_IN_FORWARD, DST_OUT_IP_OUTPUT, flowi4, rtable } from '../include/dst.ts'
-import { iphdr } from '../include/ip.ts'
-import { fib_info, fib_info_nh, fib_result, fib_table } from '../include/ip_fib.ts'
-import { NEIGH_HH, neighbour } from '../include/neighbour.ts'
-import { mib_add, mib_inc, net, sysctl } from '../include/net_namespace.ts'
-import {
-  QUEUE_STATE_ANY_XOFF_OR_FROZEN,
-  netdev_get_tx_queue,
-  netdev_queue,
-  txq_trans_update,
-} from '../include/netdev_queue.ts'
-import {
-  DEV_KIND_IGB,
-  DEV_KIND_VETH,
-  NETDEV_TX_OK,
-  __in_dev_get_rcu,
-  in_dev_conf_get,
-  in_dev_maxconf,
-  in_dev_orconf,
-  net_device,
-} from '../include/netdevice.ts'
-import { Qdisc, TCQ_F_CAN_BYPASS, TCQ_F_NOQUEUE, __QDISC_STATE_RUNNING, qdisc_cb } from '../include/sch_generic.ts'
-import { CHECKSUM_COMPLETE, CHECKSUM_NONE, SKB_CLONED, SKB_SHINFO, sk_buff } from '../include/skbuff.ts'
-import { IS_ERR } from '../lib/err.ts'
-import { boot } from '../lib/boot.ts'
+import { inet_skb_parm, iphdr } from '../include/ip.ts'
+import { fib_table } from '../include/ip_fib.ts'
+import { mib_add, mib_inc, net } from '../include/net_namespace.ts'
+import { QUEUE_STATE_ANY_XOFF_OR_FROZEN, netdev_queue, txq_trans_update } from '../include/netdev_queue.ts'
+import { NETDEV_TX_OK, net_device } from '../include/netdevice.ts'
+import { Qdisc, __QDISC_STATE_RUNNING, qdisc_cb } from '../include/sch_generic.ts'
+import { CHECKSUM_COMPLETE, CHECKSUM_NONE, SKB_CB, SKB_CLONED, SKB_SHINFO, sk_buff } from '../include/skbuff.ts'
 import { igb_xmit_frame } from '../drivers/net/igb.ts'
-import { IGB_RXD_DD, IGB_SKB_PAD, igb_dma, igb_ring, rx_desc_at } from '../drivers/net/igb_ring.ts'
+import {
+  IGB_RXD_DD,
+  IGB_RXD_EOP,
+  IGB_SKB_PAD,
+  igb_dma,
+  igb_ring,
+  igb_rx_desc,
+  rx_desc_at,
+} from '../drivers/net/igb_ring.ts'
 import { dev_queue_xmit_plain } from '../net/core/dev_xmit.ts'
-import { ip_neigh_gw4 } from '../net/core/neighbour/create.ts'
 import { dev_requeue_skb } from '../net/core/qdisc_run.ts'
 import { skb_headroom, skb_reset_mac_header } from '../net/core/skbuff.ts'
-import { inet_lookup_ifaddr } from '../net/ipv4/devinet.ts'
-import { fib_lookup } from '../net/ipv4/fib_rules.ts'
-import { fib_info_by_id } from '../net/ipv4/fib_semantics/ids.ts'
-import {
-  DERIVED_ASK,
-  derived_id,
-  derived_length,
-  fib_derived_find,
-  fib_derived_is_large,
-} from '../net/ipv4/fib_trie/derived.ts'
+import { fib_derived_find } from '../net/ipv4/fib_trie/derived.ts'
 import { key_vector, trie_derived } from '../net/ipv4/fib_trie/node.ts'
-import { LL_RESERVED_SPACE } from '../net/ipv4/ip_output/finish2.ts'
 import { rt_tos2priority } from '../net/ipv4/ip_sockglue/tos.ts'
-import { rt_cache_valid } from '../net/ipv4/route/cache.ts'
-import { ip_dst_mtu_maybe_forward } from '../net/ipv4/route/metrics.ts'
-import { hint_forget, hint_route } from './hint.ts'
 import { ETH_HLEN } from '../uapi/if_ether.ts'
 import { PACKET_HOST } from '../uapi/in.ts'
-import { NUD_CONNECTED } from '../uapi/neighbour.ts'
-import { NF_INET_FORWARD, NF_INET_POST_ROUTING } from '../uapi/netfilter.ts'
-import { RTN_UNICAST } from '../uapi/rtnetlink.ts'
-import { IPSTATS_MIB_OUTFORWDATAGRAMS, IPSTATS_MIB_OUTOCTETS, IPSTATS_MIB_OUTPKTS } from '../uapi/snmp.ts'
 import {
-  IPV4_DEVCONF_ACCEPT_LOCAL,
-  IPV4_DEVCONF_FORWARDING,
-  IPV4_DEVCONF_RP_FILTER,
-  SYSCTL_IP_FORWARD_UPDATE_PRIORITY,
-} from '../uapi/sysctl.ts'
-
-/** What is known of a next hop that packets are sent on to; one cache line. */
-@unmanaged
-@final
-class forward_way {
-  /** The link header as the neighbour keeps it: right-aligned in 16 bytes. */
-  hh0: u64
-  hh1: u64
-  /** The fib_info that it is of, by its number, and when that was found out (forward_gate.epoch). */
-  fib_id: u32
-  epoch: u32
-  dev: usize
-  rt: usize
-  mtu: u32
-  /** The only queue of the device and its qdisc, which an empty queue's packets pass by; 0: it is not so simple. */
-  txq: usize
-  qdisc: usize
-}
-
-/** What is known of the device that packets come from. */
-@unmanaged
-@final
-class forward_gate {
-  /** The device looked at last, and whether packets from it may take the short way at all: so until the poll is over. */
-  dev: usize
-  open: u32
-  /** A source that may be one, as long. 0: none is known. */
-  saddr: u32
-  update_priority: u32
-  /** What look-ups ahead found: nobody needs it. */
-  ahead: u32
-  /** The packet before took the short way, by this route, to this destination with this TOS; 0: it did not. */
-  rt: usize
-  daddr: u32
-  tos: u32
-  /** Counts what may have changed next hops: what was found out in another epoch is not known any more. */
-  epoch: u32
-}
-
-const WAYS: u32 = 16
-const WAY: usize = memory.data(1024, 64)
-const GATE: usize = memory.data(64, 16)
-const FL4: usize = memory.data(64, 16)
-const RES: usize = memory.data(64, 16)
+  IPSTATS_MIB_INOCTETS,
+  IPSTATS_MIB_INPKTS,
+  IPSTATS_MIB_NOECTPKTS,
+  IPSTATS_MIB_OUTFORWDATAGRAMS,
+  IPSTATS_MIB_OUTOCTETS,
+  IPSTATS_MIB_OUTPKTS,
+} from '../uapi/snmp.ts'
+import { this_softnet } from '../include/softnet.ts'
+import { ntohs } from '../lib/byteorder.ts'
+import { ip_fast_csum } from '../lib/checksum.ts'
+import {
+  FORWARD_GATE,
+  LINK_ROOM,
+  fib_id_of,
+  fib_id_of_entry,
+  forward_gate,
+  forward_unseen,
+  forward_way,
+  is_plain_address,
+  way_for,
+} from './forward_way.ts'
 
 /** Where the destination lies in an Ethernet frame. */
 const DADDR_IN_FRAME: usize = 30
+const MAC_MASK: u64 = 0x0000ffffffffffff
 /** First byte of a header without options. */
 const IPV4_PLAIN: u32 = 0x45
-/** Room for an Ethernet header as the neighbour keeps it. */
-const LINK_ROOM: u32 = 16
-
-/** A poll begins: nothing is known. */
-export function forward_begin(): void {
-  const gate = changetype<forward_gate>(GATE)
-  gate.dev = 0
-  gate.rt = 0
-  gate.epoch += 1
-}
+/** The type of a frame with such a packet and that byte, as they lie at 12. */
+const IPV4_PLAIN_FRAME: u32 = 0x450008
+const IPV4_PLAIN_HLEN: u32 = 20
+/** ETH_P_IP in network order. */
+const P_IP: u16 = 0x0008
+/** What look-ups ahead found, by the place in the ring. */
+const AHEAD: u32 = 64
+const AHEAD_ENTRIES: usize = memory.data(256, 64)
 
 /**
- * A packet takes the long way, and may change something. Behind one that did not, that one's route is the hint for it
- * (ip_list_rcv_finish).
+ * Looks up the destinations of the packets that wait in a ring: these look-ups wait for memory together (twice the packets a
+ * second with a million routes).
  */
-export function forward_long(dev: net_device): void {
-  const gate = changetype<forward_gate>(GATE)
-  if (gate.rt) {
-    hint_forget()
-    hint_route(gate.rt, gate.daddr, gate.tos, dev)
-    gate.rt = 0
-  }
-  gate.epoch += 1
-}
-
-/** May packets from dev take the short way? Only where sources are checked by their address alone, and no hook looks. */
-function look(gate: forward_gate, dev: net_device, owner: net): bool {
-  gate.dev = changetype<usize>(dev)
-  gate.open = 0
-  gate.saddr = 0
-  const in_dev = __in_dev_get_rcu(dev)
-  const hooks = owner.nf_hooks & ((1 << NF_INET_FORWARD) | (1 << NF_INET_POST_ROUTING))
-  const own = owner.fib_has_custom_rules | owner.fib_has_custom_local_routes
-  if (changetype<usize>(in_dev) == 0 || (hooks | own | boot.trace_flags | (<u32>boot.costs)) != 0) return false
-  if (in_dev_conf_get(in_dev, IPV4_DEVCONF_FORWARDING) == 0) return false
-  if (in_dev_maxconf(in_dev, IPV4_DEVCONF_RP_FILTER) != 0 || in_dev_orconf(in_dev, IPV4_DEVCONF_ACCEPT_LOCAL))
-    return false
-  gate.update_priority = <u32>sysctl(owner, SYSCTL_IP_FORWARD_UPDATE_PRIORITY)
-  gate.open = 1
-  return true
-}
-
-/** The same, looked at once in a poll. */
-export function forward_open(dev: net_device, owner: net): bool {
-  const gate = changetype<forward_gate>(GATE)
-  return gate.dev == changetype<usize>(dev) ? gate.open != 0 : look(gate, dev, owner)
-}
-
-/**
- * Looks up the destinations of all packets that wait in a ring, if the table is large: these look-ups wait for memory together,
- * and what they found is in the cache when each packet asks for its own (twice the packets a second with a million routes).
- */
-export function forward_ahead(ring: igb_ring, dev: net_device, budget: u32): void {
-  const owner = changetype<net>(dev.nd_net)
-  if (!forward_open(dev, owner) || owner.fib_main == 0) return
+export function forward_ahead(ring: igb_ring, owner: net, budget: u32): void {
+  const gate = changetype<forward_gate>(FORWARD_GATE)
+  gate.ahead = 0
+  if (owner.fib_main == 0) return
   const derived = trie_derived(changetype<key_vector>(changetype<fib_table>(owner.fib_main).trie))
-  if (derived == 0 || !fib_derived_is_large(derived)) return
+  if (derived == 0) return
   if (ring.fifo_head != ring.fifo_tail) igb_dma(ring)
   const mask = ring.count - 1
-  let found: u32 = 0
-  for (let i: u32 = 0; i < budget; i++) {
-    const desc = rx_desc_at(ring, (ring.rx_next_to_clean + i) & mask)
+  const from = ring.rx_next_to_clean
+  const most = min(budget, AHEAD)
+  let i: u32 = 0
+  for (; i < most; i++) {
+    const desc = rx_desc_at(ring, (from + i) & mask)
     if (!(desc.status & IGB_RXD_DD)) break
-    found ^= fib_derived_find(derived, bswap<u32>(load<u32>(desc.buffer + IGB_SKB_PAD + DADDR_IN_FRAME)))
+    const daddr = load<u32>(desc.buffer + IGB_SKB_PAD + DADDR_IN_FRAME)
+    store<u32>(AHEAD_ENTRIES + ((<usize>i) << 2), fib_derived_find(derived, bswap<u32>(daddr)))
   }
-  changetype<forward_gate>(GATE).ahead = found
+  gate.ahead = i
+  gate.ahead_from = from
 }
 
-/** Is it an address that a packet may come from or go to: no group, not 0.x.y.z, not 127/8? In network order. */
-function is_plain_address(address: u32): bool {
-  const first = address & 0xff
-  return first - 1 < 0xdf && first != 127
+/** The number of the fib_info of the destination of the frame that is next in a ring: looked up ahead, or now. */
+function fib_id_in_ring(gate: forward_gate, ring: igb_ring, owner: net, ip: iphdr): u32 {
+  const i = (ring.rx_next_to_clean - gate.ahead_from) & (ring.count - 1)
+  if (i >= gate.ahead) return fib_id_of(owner, ip)
+  return fib_id_of_entry(changetype<fib_table>(owner.fib_main), load<u32>(AHEAD_ENTRIES + ((<usize>i) << 2)))
 }
 
-/** May the packet come from this source? */
-function source_fits(gate: forward_gate, owner: net, saddr: u32): bool {
-  if (gate.saddr == saddr) return saddr != 0
-  if (!is_plain_address(saddr) || changetype<usize>(inet_lookup_ifaddr(owner, saddr))) return false
-  gate.saddr = saddr
-  return true
+/**
+ * The way of the frame that is next in a ring (desc), if it is a plain packet to be sent on: for this host, whole, with a header
+ * without options or faults. 0: it goes up as any frame. Nothing is done.
+ */
+export function forward_frame_way(ring: igb_ring, desc: igb_rx_desc, dev: net_device, owner: net): usize {
+  if (!forward_unseen(dev, owner) || !(desc.status & IGB_RXD_EOP)) return 0
+  const frame = desc.buffer + IGB_SKB_PAD
+  const foreign = (load<u64>(frame) & MAC_MASK) ^ dev.dev_addr
+  if (foreign | ((load<u32>(frame, 12) & 0xffffff) ^ IPV4_PLAIN_FRAME)) return 0
+  const ip = changetype<iphdr>(frame + ETH_HLEN)
+  const total = <u32>ntohs(ip.tot_len)
+  const bytes = desc.length - ETH_HLEN
+  if (total - IPV4_PLAIN_HLEN > bytes - IPV4_PLAIN_HLEN) return 0
+  if (ip.ttl <= 1 || !is_plain_address(ip.daddr) || ip_fast_csum(changetype<usize>(ip), 5) != 0) return 0
+  const id = fib_id_in_ring(changetype<forward_gate>(FORWARD_GATE), ring, owner, ip)
+  return way_for(id, ip, total, dev, owner)
 }
 
-/** The queue that packets pass by when it is empty, if the device has one alone, and nobody looks at what it sends. */
-function find_queue(way: forward_way, out: net_device): void {
-  const txq = netdev_get_tx_queue(out, 0)
-  const flags = changetype<Qdisc>(txq.qdisc).flags & (TCQ_F_CAN_BYPASS | TCQ_F_NOQUEUE)
-  const taps = changetype<net>(out.nd_net).ptype_all | out.ptype_all
-  const simple = out.kind == DEV_KIND_IGB && out.num_tx_queues == 1 && flags == TCQ_F_CAN_BYPASS && taps == 0
-  way.txq = simple ? changetype<usize>(txq) : 0
-  way.qdisc = txq.qdisc
-}
-
-/** Finds out about the next hop of a fib_info. False: packets to it take the long way. */
-function find_way(way: forward_way, fib_id: u32, dev: net_device, epoch: u32): bool {
-  way.epoch = 0
-  const fi = fib_info_by_id(fib_id)
-  const nhc = fib_info_nh(fi, 0)
-  const usable = fi.fib_type == <u8>RTN_UNICAST && fi.fib_nhs == 1 && (fi.fib_flags | nhc.nhc_flags) == 0
-  if (!usable || nhc.nhc_exceptions || nhc.nhc_dev == changetype<usize>(dev)) return false
-  if (!rt_cache_valid(nhc.nhc_rth_input)) return false
-  const rt = changetype<rtable>(nhc.nhc_rth_input)
-  const out = changetype<net_device>(rt.dev)
-  const known = out.kind == DEV_KIND_IGB || out.kind == DEV_KIND_VETH
-  const plain = rt.input == DST_IN_FORWARD && rt.output == DST_OUT_IP_OUTPUT && rt.rt_gw4 != 0
-  if (!known || !plain || LL_RESERVED_SPACE(out) != LINK_ROOM) return false
-  const n = ip_neigh_gw4(rt.dev, rt.rt_gw4)
-  if (IS_ERR(n)) return false
-  const neigh = changetype<neighbour>(n)
-  if (!(neigh.nud_state & NUD_CONNECTED) || neigh.hh_len != ETH_HLEN) return false
-  v128.store(changetype<usize>(way), v128.load(n + NEIGH_HH))
-  way.fib_id = fib_id
-  way.epoch = epoch
-  way.dev = rt.dev
-  way.rt = changetype<usize>(rt)
-  way.mtu = ip_dst_mtu_maybe_forward(rt, true)
-  find_queue(way, out)
-  return true
-}
-
-function way_of(fib_id: u32): forward_way {
-  return changetype<forward_way>(WAY + ((<usize>(fib_id & (WAYS - 1))) << 6))
-}
-
-/** The number of the fib_info of a destination, DERIVED_ASK: the long way is to find it. */
-function fib_id_of(owner: net, ip: iphdr): u32 {
-  if (owner.fib_main == 0) return DERIVED_ASK
-  const tb = changetype<fib_table>(owner.fib_main)
-  const derived = trie_derived(changetype<key_vector>(tb.trie))
-  if (derived) {
-    const entry = fib_derived_find(derived, bswap<u32>(ip.daddr))
-    const several = derived_length(entry) == 0 && tb.tb_num_default > 1
-    return entry == 0 || several ? DERIVED_ASK : derived_id(entry)
-  }
-  const fl4 = changetype<flowi4>(FL4)
-  const res = changetype<fib_result>(RES)
-  fl4.daddr = ip.daddr
-  fl4.saddr = ip.saddr
-  fl4.flowi4_tos = ip.tos
-  if (fib_lookup(owner, fl4, res, 0) != 0) return DERIVED_ASK
-  if (res.prefixlen == 0 && tb.tb_num_default > 1) return DERIVED_ASK
-  return min(changetype<fib_info>(res.fi).fib_id, DERIVED_ASK)
+/** Sends on a frame that has a way: what the stations up to the routing decision count and set, then the way. The skb is gone. */
+export function forward_frame(skb: sk_buff, way: usize, dev: net_device, owner: net): void {
+  const frame = skb.data
+  const ip = changetype<iphdr>(frame + ETH_HLEN)
+  const total = <u32>ntohs(ip.tot_len)
+  const network = <u16>(IGB_SKB_PAD + ETH_HLEN)
+  this_softnet().processed += 1
+  mib_inc(owner, IPSTATS_MIB_INPKTS)
+  mib_add(owner, IPSTATS_MIB_INOCTETS, skb.len - ETH_HLEN)
+  mib_inc(owner, IPSTATS_MIB_NOECTPKTS + ((<u32>ip.tos) & 3))
+  skb.data = frame + ETH_HLEN
+  skb.len = total
+  skb.tail = changetype<usize>(ip) + total
+  skb.protocol = P_IP
+  skb.mac_header = <u16>IGB_SKB_PAD
+  skb.network_header = network
+  skb.transport_header = network + <u16>IPV4_PLAIN_HLEN
+  skb.mac_len = <u16>ETH_HLEN
+  skb.skb_iif = dev.ifindex
+  changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB).iif = dev.ifindex
+  pass(skb, ip, owner, changetype<forward_gate>(FORWARD_GATE), changetype<forward_way>(way))
 }
 
 /** The header changes, and the packet leaves. */
@@ -299,15 +182,11 @@ function xmit(skb: sk_buff, way: forward_way): void {
  * Uses: data at a checked IP header, dev, which is forward_open, pkt_type. True: the skb is gone.
  */
 export function forward_plain(skb: sk_buff, ip: iphdr, dev: net_device, owner: net): bool {
-  const gate = changetype<forward_gate>(GATE)
   const odd = ((<u32>ip.version_ihl) ^ IPV4_PLAIN) | ((<u32>skb.pkt_type) ^ PACKET_HOST) | (<u32>(skb.dst | skb.sk))
   if (odd | (skb.skb_flags & (SKB_CLONED | SKB_SHINFO))) return false
   if (ip.ttl <= 1 || !is_plain_address(ip.daddr) || skb_headroom(skb) < LINK_ROOM) return false
-  const id = fib_id_of(owner, ip)
-  if (id == DERIVED_ASK || !source_fits(gate, owner, ip.saddr)) return false
-  const way = way_of(id)
-  if ((way.fib_id ^ id) | (way.epoch ^ gate.epoch) && !find_way(way, id, dev, gate.epoch)) return false
-  if (skb.len > way.mtu) return false
-  pass(skb, ip, owner, gate, way)
+  const way = way_for(fib_id_of(owner, ip), ip, skb.len, dev, owner)
+  if (way == 0) return false
+  pass(skb, ip, owner, changetype<forward_gate>(FORWARD_GATE), changetype<forward_way>(way))
   return true
 }

@@ -32,7 +32,7 @@ function addRoutes(host: Host, count: number): void {
 
 async function makeSide(seed: number, traced: boolean): Promise<Side> {
   const net = await lab({ seed: 7, memoryMb: 16 })
-  const host = net.host('router')
+  const host = net.host('router', { cpus: 2 })
   const nics = [host.nic('eth0', { mac: HOST_MAC, ring: 64 }), host.nic('eth1', { mac: OUT_MAC, ring: 64 })]
   host.addr.add('eth0', '10.0.0.1/24')
   host.addr.add('eth1', '10.0.1.1/24')
@@ -52,6 +52,8 @@ async function makeSide(seed: number, traced: boolean): Promise<Side> {
   host.route.add({ to: 'default', via: '10.0.1.3' })
   net.run()
   for (const nic of nics) nic.tx()
+  // All through the backlog of another CPU, where packets of both NICs meet.
+  if (seed % 5 === 0) for (const nic of nics) nic.set({ rps: [1] })
   if (traced) host.trace.start()
   return { net, host, nics, random: new Xorshift(seed) }
 }
@@ -90,6 +92,11 @@ function frame(random: Xorshift): Uint8Array {
     ...(random.chance(3) && { ipChecksumOff: 1 }),
     ...(random.chance(3) && { mf: true }),
     ...(random.chance(3) && { offset: 8 * random.below(20) }),
+    ...(random.chance(3) && { totalLength: random.pick([0, 19, 20, 28, 40, 1500, 65535]) }),
+    ...(random.chance(2) && { version: random.pick([0, 5, 6]) }),
+    ...(random.chance(2) && { ihl: random.pick([0, 4, 6, 15]) }),
+    ...(random.chance(3) && { vlan: [random.pick([0, 5])] }),
+    ...(random.chance(2) && { ethertype: random.pick([0x86dd, 0x0806, 100, 0x9000]) }),
     ...(random.chance(4) && { dmac: random.pick(['ff:ff:ff:ff:ff:ff', OUT_MAC, '01:00:5e:00:00:01']) }),
   }
   const kind = random.below(20)
@@ -162,7 +169,9 @@ function step(side: Side): Record<string, unknown> {
   const frames = nics.map((nic) => nic.tx().map((sent) => Buffer.from(sent).toString('hex')))
   const stats = nics.map((nic) => nic.info().stats)
   const [first = [], second = []] = frames
-  return { told, first, second, stats, counters: host.counters(), drops: host.drops(), neighbours: host.neigh.list() }
+  const softnet = host.proc('/proc/net/softnet_stat')
+  const counters = { ...host.counters(), softnet }
+  return { told, first, second, stats, counters, drops: host.drops(), neighbours: host.neigh.list() }
 }
 
 const test = suite('forwarding')

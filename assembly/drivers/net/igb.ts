@@ -206,45 +206,45 @@ function igb_gather_skb(ring: igb_ring): sk_buff {
 const RX_WALK: usize = memory.data<u32>([FN_napi_alloc_skb, 0])
 
 /**
- * The next received frame as a packet with data at its Ethernet header; NO_SKB: none is ready. Before it looks, DMA moves
- * in what has arrived by now, and cleaned descriptors are refilled in blocks.
+ * The descriptor of the next received frame, 0: none is ready. Before it looks, DMA moves in what has arrived by now, and
+ * cleaned descriptors are refilled in blocks.
  */
-export function igb_next_rx(ring: igb_ring): sk_buff {
+export function igb_rx_ready(ring: igb_ring): usize {
+  if (igb_desc_unused(ring) >= IGB_RX_BUFFER_WRITE) igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
+  if (ring.fifo_head != ring.fifo_tail) igb_dma(ring)
+  const desc = rx_desc_at(ring, ring.rx_next_to_clean)
+  return desc.status & IGB_RXD_DD ? changetype<usize>(desc) : 0
+}
+
+/** That frame as a packet with data at its Ethernet header; the ring goes on. NO_SKB: no memory, the frame is lost. */
+export function igb_take_rx(ring: igb_ring, first: igb_rx_desc): sk_buff {
   const dev = changetype<net_device>(ring.dev)
-  const mask = ring.count - 1
-  for (;;) {
-    if (igb_desc_unused(ring) >= IGB_RX_BUFFER_WRITE) igb_alloc_rx_buffers(ring, igb_desc_unused(ring))
-    if (ring.fifo_head != ring.fifo_tail) igb_dma(ring)
-    const first = rx_desc_at(ring, ring.rx_next_to_clean)
-    const status = first.status
-    if (!(status & IGB_RXD_DD)) return NO_SKB
-    const single = status & IGB_RXD_EOP
-    const skb = single ? igb_build_skb(ring, first) : igb_gather_skb(ring)
-    const last = single ? first : rx_desc_at(ring, ring.rx_next_to_clean)
-    const final = last.status
-    last.status = 0
-    ring.rx_next_to_clean = (ring.rx_next_to_clean + 1) & mask
-    if (changetype<usize>(skb) == 0) {
-      ring.alloc_failed += 1
-      dev_stats(dev).rx_dropped += 1
-      continue
-    }
-    if (final & IGB_RXD_L4CS) {
-      if (final & IGB_RXD_L4E) ring.rx_csum_err += 1
-      else {
-        skb.ip_summed = <u8>CHECKSUM_UNNECESSARY
-        ring.rx_csum_good += 1
-      }
-    }
-    skb.rx_seq = last.seq
-    skb.queue_mapping = <u16>(ring.index + 1) // skb_record_rx_queue
-    if (single) trace_frame(FN_igb_clean_rx_irq, skb, RX_WALK, dev.ifindex, SKB_BORN_RECEIVED)
-    else trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
-    const stats = dev_stats(dev)
-    stats.rx_packets += 1
-    stats.rx_bytes += skb.len
-    return skb
+  const single = first.status & IGB_RXD_EOP
+  const skb = single ? igb_build_skb(ring, first) : igb_gather_skb(ring)
+  const last = single ? first : rx_desc_at(ring, ring.rx_next_to_clean)
+  const final = last.status
+  last.status = 0
+  ring.rx_next_to_clean = (ring.rx_next_to_clean + 1) & (ring.count - 1)
+  if (changetype<usize>(skb) == 0) {
+    ring.alloc_failed += 1
+    dev_stats(dev).rx_dropped += 1
+    return NO_SKB
   }
+  if (final & IGB_RXD_L4CS) {
+    if (final & IGB_RXD_L4E) ring.rx_csum_err += 1
+    else {
+      skb.ip_summed = <u8>CHECKSUM_UNNECESSARY
+      ring.rx_csum_good += 1
+    }
+  }
+  skb.rx_seq = last.seq
+  skb.queue_mapping = <u16>(ring.index + 1) // skb_record_rx_queue
+  if (single) trace_frame(FN_igb_clean_rx_irq, skb, RX_WALK, dev.ifindex, SKB_BORN_RECEIVED)
+  else trace_packet(TRACE_KIND_FRAME, FN_igb_clean_rx_irq, skb.id, skb.rx_seq, dev.ifindex)
+  const stats = dev_stats(dev)
+  stats.rx_packets += 1
+  stats.rx_bytes += skb.len
+  return skb
 }
 
 /** The queue's interrupt: masked until the poll is complete. */

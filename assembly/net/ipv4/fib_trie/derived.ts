@@ -31,8 +31,6 @@ const ID_MASK: u32 = (1 << ID_BITS) - 1
 /** The trie is to be asked. */
 export const DERIVED_ASK: u32 = ID_MASK
 
-/** More chunks than a second-level cache holds beside packets. */
-const LARGE_CHUNKS: u32 = 512
 const ROOT_SIZE: usize = (<usize>65536) << 2
 const CHUNK_ENTRIES: u32 = 256
 const CHUNK_SIZE: usize = (<usize>CHUNK_ENTRIES) << 2
@@ -234,11 +232,6 @@ export function fib_derived_find(p: usize, key: u32): u32 {
     if (entry & CHUNK) entry = load<u32>(slot(chunk_at(entry), key & 255))
   }
   return entry ? entry : d.default_route
-}
-
-/** Is the table too large for the cache? Then a look-up waits for memory. */
-export function fib_derived_is_large(p: usize): bool {
-  return changetype<derived_table>(p).chunks > LARGE_CHUNKS
 }
 
 export function derived_id(entry: u32): u32 {
