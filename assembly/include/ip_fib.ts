@@ -108,7 +108,6 @@ export const FIB_ALIAS_SIZE: u32 = offsetof<fib_alias>()
 export class fib_result {
   prefix: u32
   prefixlen: u8
-  nh_sel: u8
   type: u8
   scope: u8
   fi: usize

@@ -71,7 +71,6 @@ export function ip_fib_check_default(gw: u32, dev: net_device): i32 {
 /** The result means this route's first next hop now. */
 function fib_result_assign(res: fib_result, fi: usize): void {
   res.fi = fi
-  res.nh_sel = 0
   res.nhc = changetype<usize>(fib_info_nhc(changetype<fib_info>(fi), 0))
 }
 
@@ -85,7 +84,6 @@ function fib_good_nh(nh: fib_nh): bool {
 /** The same among the members of a group. */
 function nexthop_path_fib_result(res: fib_result, fi: fib_info, hash: u32): void {
   const i = nexthop_select_path(changetype<nexthop>(fi.nh), hash)
-  res.nh_sel = <u8>i
   res.nhc = changetype<usize>(fib_info_nhc(fi, i))
 }
 
@@ -110,7 +108,6 @@ export function fib_select_multipath(res: fib_result, hash: u32, fl4: flowi4): v
     const in_range = <i32>hash <= nh.nhc_upper_bound
     const score = (from_it ? 2 : 0) + (in_range ? 1 : 0)
     if (score <= best) continue
-    res.nh_sel = <u8>i
     res.nhc = changetype<usize>(nh)
     if (score == 3 || (saddr == 0 && score == 1)) return
     best = score
@@ -207,7 +204,7 @@ function fib_select_default(fl4: flowi4, res: fib_result): void {
 /**
  * Settles what a look-up left open: which of several next hops, and the source address.
  *
- * Uses: res, oif and hash keys of fl4, the packet if it comes in (skb, 0: none). Sets: nhc, nh_sel, fl4.saddr if it was 0.
+ * Uses: res, oif and hash keys of fl4, the packet if it comes in (skb, 0: none). Sets: nhc, fl4.saddr if it was 0.
  */
 export function fib_select_path(net: net, res: fib_result, fl4: flowi4, skb: sk_buff): void {
   walk(FN_fib_select_path, changetype<usize>(skb))

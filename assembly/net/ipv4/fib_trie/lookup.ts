@@ -95,7 +95,6 @@ function first_good_nhc(fi: fib_info, flags: u32, flp: flowi4): usize {
 function set_result(res: fib_result, tb: fib_table, n: key_vector, fa: fib_alias, fi: fib_info, nh: usize): void {
   res.prefix = bswap<u32>(n.key)
   res.prefixlen = <u8>(KEYLENGTH - <u32>fa.fa_slen)
-  res.nh_sel = <u8>((nh - changetype<usize>(fi) - FIB_INFO_NH) / FIB_NH_SIZE)
   res.type = fa.fa_type
   res.scope = fi.fib_scope
   res.fi = changetype<usize>(fi)
@@ -125,7 +124,6 @@ function derived_lookup(tb: fib_table, p: usize, flp: flowi4, res: fib_result): 
   if (odd || other || fi.fib_scope < flp.flowi4_scope || <u32>fi.fib_type > RTN_MULTICAST) return ASK_TRIE
   res.prefix = length ? bswap<u32>(key & (~(<u32>0) << (KEYLENGTH - length))) : 0
   res.prefixlen = <u8>length
-  res.nh_sel = 0
   res.type = fi.fib_type
   res.scope = fi.fib_scope
   res.fi = changetype<usize>(fi)
