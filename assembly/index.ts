@@ -293,6 +293,7 @@ import { igmp_dump } from './net/ipv4/igmp/dump.ts'
 import { rtm_del_nexthop, rtm_new_nexthop } from './net/ipv4/nexthop.ts'
 import { rtm_dump_nexthop, rtm_get_nexthop } from './net/ipv4/nexthop/dump.ts'
 import { fib_dump } from './net/ipv4/fib_trie/dump.ts'
+import { rt_cache_dump } from './net/ipv4/route/cache_dump.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from './net/ipv4/fib_frontend/config.ts'
 
 export {
@@ -595,6 +596,7 @@ export {
   rtm_new_nexthop,
   // net/ipv4/fib_trie/dump
   fib_dump,
+  rt_cache_dump,
   // net/ipv4/igmp/dump
   igmp_dump,
   // net/ipv4/fib_frontend/config

@@ -45,7 +45,7 @@ import {
   getNexthop,
   listNexthops,
 } from '../net/rtnetlink/nexthop.ts'
-import { type RouteInfo, type RouteQuery, getRoute, listRoutes } from '../net/rtnetlink/route_get.ts'
+import { type RouteInfo, type RouteQuery, getRoute, listRouteCache, listRoutes } from '../net/rtnetlink/route_get.ts'
 import { type RouteSpec, changeRoute } from '../net/rtnetlink/route.ts'
 import { type RuleInfo, type RuleSpec, changeRule, listRules } from '../net/rtnetlink/rule.ts'
 import { readSysctl, sysctlNames, writeSysctl } from '../net/sysctl.ts'
@@ -121,6 +121,8 @@ export interface RouteCommands {
   get(query: RouteQuery | string): RouteInfo
   /** A table by name or number, or all. */
   list(table?: number | string): RouteInfo[]
+  /** Path MTUs and redirects that were learnt, behind the routes of a table, or of all (`ip route show cache`). */
+  cache(table?: number | string): RouteInfo[]
 }
 
 /** `ip nexthop`. */
@@ -220,6 +222,7 @@ export class Namespace {
       del: (route) => changeRoute(machine, own(), 'del', route),
       get: (query) => getRoute(machine, own(), typeof query === 'string' ? { to: query } : query),
       list: (table) => listRoutes(machine, own(), table),
+      cache: (table) => listRouteCache(machine, own(), table),
     }
     this.nexthop = {
       add: (nexthop) => changeNexthop(machine, own(), 'add', nexthop),

@@ -137,6 +137,8 @@ export interface CoreExports {
   inet_rtm_delroute(net: Ptr, config: Ptr): number
   inet_rtm_getroute(net: Ptr, query: Ptr, out: Ptr): number
   fib_dump(net: Ptr, table: number, out: Ptr, max: number, cursor: number): number
+  /** The same of what was learnt about destinations. */
+  rt_cache_dump(net: Ptr, table: number, out: Ptr, max: number, cursor: number): number
   /** Words of nh_config at config, which gets the id if it was 0; the kernel's words are in boot.extack. */
   rtm_new_nexthop(net: Ptr, config: Ptr): number
   rtm_del_nexthop(net: Ptr, id: number): number

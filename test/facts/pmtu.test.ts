@@ -108,6 +108,43 @@ test('an exception is found by the rule for packets of our own, iif lo', () =>
     assert.is(pmtu(a, B1), '1400')
   }))
 
+/** What a table's routes learnt, as `ip route show cache`. */
+const learnt = (at: Namespace, table?: string | number): string[] =>
+  at.route
+    .cache(table)
+    .map(
+      ({ to, via, dev, metrics, expires, table: of }) =>
+        `${to} via ${via} dev ${dev} table ${of} expires ${expires} mtu ${metrics['mtu']}`,
+    )
+    .sort()
+
+test('what was learnt is listed with its time; what routes share is listed for each', () =>
+  world((w) => {
+    const { a, net } = w
+    probed(w)
+    assert.equal(learnt(a), [], 'no packet went by it yet')
+    assert.equal([a.route.get(B1).expires, a.route.get(B2).expires], [600, 600])
+    net.advance('1500ms')
+    const first = '10.0.1.2/32 via 10.0.0.254 dev r1 table 254 expires 598 mtu 1400'
+    const second = '10.0.3.2/32 via 10.0.2.254 dev r2 table 254 expires 598 mtu 1500'
+    assert.equal(learnt(a), [first, second])
+    a.route.add({ to: '10.0.9.0/24', via: '10.0.0.254' })
+    a.route.add({ to: '10.0.1.0/24', via: '10.0.0.254', table: 100 })
+    assert.equal(learnt(a), [first, first, second], 'another table has next hops of its own')
+    assert.equal(learnt(a, 'main'), [first, first, second])
+    assert.equal(learnt(a, 'local'), [])
+    assert.is(a.route.get(B1).expires, 598)
+    a.route.del({ to: '10.0.9.0/24' })
+    net.advance('599s')
+    assert.equal(learnt(a, 'main'), [])
+    assert.is(a.route.get(B1).expires, undefined)
+    probed(w)
+    probed(w)
+    assert.is(learnt(a, 'main').length, 2)
+    a.sysctl('net.ipv4.route.flush', 1)
+    assert.equal(learnt(a), [])
+  }))
+
 test('a remote MTU below min_pmtu locks the exception', () =>
   world((w) => {
     const { a, b, r1 } = w

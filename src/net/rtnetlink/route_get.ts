@@ -60,6 +60,8 @@ export interface RouteInfo {
   congctl?: string
   /** By ip-route(8)'s names. */
   metrics: Record<string, number>
+  /** What was learnt of the path (mtu) is forgotten in so many whole seconds. */
+  expires?: number
 }
 
 export interface NexthopInfo {
@@ -71,9 +73,9 @@ export interface NexthopInfo {
 
 /**
  * A route record, words of 32 bits: {bytes, dst, dst_len, tos, table, type, scope, protocol, flags, priority, prefsrc, next
- * hops, id of a nexthop object, metrics by RTAX_*}, then four words for each next hop {gateway, oif, weight, flags}.
+ * hops, id of a nexthop object, ms until it expires, metrics by RTAX_*}, then four words for each next hop {gateway, oif, weight, flags}.
  */
-const RECORD_METRICS = 13
+const RECORD_METRICS = 14
 const RECORD_HOPS = RECORD_METRICS + rt.RTAX_MAX + 1
 
 function nexthop(namespace: NamespaceState, words: Uint32Array, at: number): NexthopInfo {
@@ -92,7 +94,7 @@ function metricsOf(words: Uint32Array): Record<string, number> {
 }
 
 function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
-  const [, dst, length, tos, table, type, scope, protocol, flags, priority, source, count, nhid] =
+  const [, dst, length, tos, table, type, scope, protocol, flags, priority, source, count, nhid, expires] =
     words as unknown as number[]
   const congctl = words[RECORD_METRICS + rt.RTAX_CC_ALGO]!
   const hops = Array.from({ length: count! }, (_, i) => nexthop(namespace, words, RECORD_HOPS + 4 * i))
@@ -114,6 +116,7 @@ function decode(namespace: NamespaceState, words: Uint32Array): RouteInfo {
     ...(nhid && { nhid }),
     ...(congctl && { congctl: wordOf(CONGCTL, congctl) }),
     metrics: metricsOf(words),
+    ...(expires && { expires: Math.floor(expires / 1000) }),
   }
 }
 
@@ -150,8 +153,14 @@ export function getRoute(machine: Machine, namespace: NamespaceState, query: Rou
   })
 }
 
-/** All routes of a table, or of all tables, in the order of the kernel's dump. */
-export function listRoutes(machine: Machine, namespace: NamespaceState, table?: number | string): RouteInfo[] {
+type Dump = (net: Ptr, table: number, out: Ptr, max: number, cursor: number) => number
+
+function dumpRoutes(
+  machine: Machine,
+  namespace: NamespaceState,
+  table: number | string | undefined,
+  dump: Dump,
+): RouteInfo[] {
   const syscall = 'RTM_GETROUTE'
   const id = table === undefined ? 0 : numberOf(TABLES, table, 4294967295, 'table', syscall)
   const { core } = machine
@@ -160,7 +169,7 @@ export function listRoutes(machine: Machine, namespace: NamespaceState, table?: 
     let cursor = 0
     do {
       const out = core.resultBuffer
-      const bytes = checked(core.exports.fib_dump(namespace.net, id, out, core.halfBuffer, cursor), syscall)
+      const bytes = checked(dump(namespace.net, id, out, core.halfBuffer, cursor), syscall)
       cursor = core.memory.readU32(out)
       for (let at = out + 4; at < out + bytes; at += core.memory.readU32(at)) {
         found.push(decode(namespace, recordAt(machine, at)))
@@ -168,4 +177,17 @@ export function listRoutes(machine: Machine, namespace: NamespaceState, table?: 
     } while (cursor !== 0)
     return found
   })
+}
+
+/** All routes of a table, or of all tables, in the order of the kernel's dump. */
+export function listRoutes(machine: Machine, namespace: NamespaceState, table?: number | string): RouteInfo[] {
+  return dumpRoutes(machine, namespace, table, machine.core.exports.fib_dump)
+}
+
+/**
+ * What was learnt about destinations behind the routes of a table, or of all: path MTUs and redirects, as long as they hold
+ * (`ip route show cache`). What several routes share is told for each, as in Linux.
+ */
+export function listRouteCache(machine: Machine, namespace: NamespaceState, table?: number | string): RouteInfo[] {
+  return dumpRoutes(machine, namespace, table, machine.core.exports.rt_cache_dump)
 }

@@ -34,6 +34,8 @@ export class route_record {
   nhs: u32
   /** Id of its nexthop object, 0: none. */
   nh_id: u32
+  /** What was learnt about the path holds for so many ms more, 0: nothing was. */
+  expires: u32
 }
 
 const RECORD_HOPS: usize = offsetof<route_record>() + METRICS_SIZE
@@ -82,6 +84,7 @@ export function put_route(out: usize, p: usize, dst: u32, len: u32, tos: u32, ty
   const paths = fib_info_num_path(fi)
   r.nhs = paths
   r.nh_id = 0
+  r.expires = 0
   if (fi.nh) put_nexthop(r, changetype<nexthop>(fi.nh))
   if (fi.fib_metrics) memory.copy(out + offsetof<route_record>(), fi.fib_metrics, METRICS_SIZE)
   else memory.fill(out + offsetof<route_record>(), 0, METRICS_SIZE)

@@ -1,34 +1,22 @@
-// The border's look-up of a route: what a packet would get, or the route itself. Mirrors inet_rtm_getroute and
-// rt_fill_info of net/ipv4/route.c.
+// The border's look-up of a route: what a packet would get, or the route itself. Mirrors inet_rtm_getroute of
+// net/ipv4/route.c.
 
-import { boot } from '../../../lib/boot.ts'
 import { FLOWI4_SIZE, flowi4, rtable } from '../../../include/dst.ts'
 import { inet_skb_parm, IPSKB_DOREDIRECT, iphdr } from '../../../include/ip.ts'
 import { FIB_RESULT_SIZE, fib_result, fib_table } from '../../../include/ip_fib.ts'
 import { net } from '../../../include/net_namespace.ts'
-import { net_device } from '../../../include/netdevice.ts'
 import { SKB_CB, sk_buff } from '../../../include/skbuff.ts'
 import { htons } from '../../../lib/byteorder.ts'
 import { IS_ERR } from '../../../lib/err.ts'
 import { walk } from '../../../trace/trace.ts'
 import { EHOSTUNREACH, EINVAL, ENODEV } from '../../../uapi/errno.ts'
 import { FN_inet_rtm_getroute } from '../../../uapi/functions.ts'
-import {
-  RTAX_LOCK,
-  RTAX_MAX,
-  RTAX_MTU,
-  RTCF_DOREDIRECT,
-  RTM_F_CLONED,
-  RTM_F_FIB_MATCH,
-  RTM_F_LOOKUP_TABLE,
-  RT_SCOPE_UNIVERSE,
-  RT_TABLE_MAIN,
-  RTPROT_UNSPEC,
-} from '../../../uapi/rtnetlink.ts'
+import { RTCF_DOREDIRECT, RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RT_TABLE_MAIN } from '../../../uapi/rtnetlink.ts'
 import { __dev_get_by_index } from '../../core/dev.ts'
 import { skb_dst_drop, skb_dst_set } from '../../core/skbuff.ts'
 import { fib_dump_info, route_record } from '../fib_semantics/dump.ts'
 import { fib_props_error } from '../fib_trie/lookup.ts'
+import { rt_fill_info } from './fill.ts'
 import { ip_route_input_rcu } from './input.ts'
 import { ip_route_output_key_hash_rcu } from './output.ts'
 
@@ -58,10 +46,6 @@ class route_query {
   sport: u32
   dport: u32
 }
-
-const METRICS: usize = offsetof<route_record>()
-const HOP: usize = METRICS + (<usize>RTAX_MAX + 1) * 4
-const RECORD: usize = HOP + 16
 
 function query_packet(q: route_query): sk_buff {
   memory.fill(SKB, 0, offsetof<sk_buff>())
@@ -104,46 +88,15 @@ function look_up_output(owner: net, fl4: flowi4, skb: sk_buff, res: fib_result):
   return 0
 }
 
-/** Metrics of a route, with what was learnt about its path while that holds. */
-function put_metrics(out: usize, rt: rtable): void {
-  if (rt.metrics) memory.copy(out, rt.metrics, (<usize>RTAX_MAX + 1) * 4)
-  if (<i32>(rt.expires - boot.jiffies) <= 0 || rt.expires == 0) return
-  if (rt.rt_pmtu) store<u32>(out + ((<usize>RTAX_MTU) << 2), rt.rt_pmtu)
-  if (rt.rt_mtu_locked) {
-    const lock = out + ((<usize>RTAX_LOCK) << 2)
-    store<u32>(lock, load<u32>(lock) | (1 << RTAX_MTU))
-  }
-}
-
-/** What the packet gets. */
-function rt_fill_info(out: usize, q: route_query, fl4: flowi4, skb: sk_buff, table: u32, tos: u32): void {
-  const rt = changetype<rtable>(skb.dst)
-  memory.fill(out, 0, RECORD)
-  const r = changetype<route_record>(out)
-  r.bytes = <u32>RECORD
-  r.dst = q.daddr
-  r.dst_len = 32
-  r.tos = tos
-  r.table = table
-  r.type = rt.rt_type
-  r.scope = RT_SCOPE_UNIVERSE
-  r.protocol = RTPROT_UNSPEC
-  r.flags = (rt.rt_flags & 0xffff0000) | RTM_F_CLONED
-  const parm = changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
-  if ((<u32>parm.flags) & IPSKB_DOREDIRECT) r.flags |= RTCF_DOREDIRECT
-  if (!rt.rt_is_input && fl4.saddr != q.saddr) r.prefsrc = fl4.saddr
-  r.nhs = 1
-  put_metrics(out + METRICS, rt)
-  store<u32>(out + HOP, rt.rt_uses_gateway ? rt.rt_gw4 : 0)
-  store<u32>(out + HOP, changetype<net_device>(rt.dev).ifindex, 4)
-  store<u32>(out + HOP, 1, 8)
-}
-
 function answer(out: usize, q: route_query, fl4: flowi4, skb: sk_buff, res: fib_result): i32 {
   let table: u32 = RT_TABLE_MAIN
   if (q.flags & RTM_F_LOOKUP_TABLE) table = res.table == 0 ? 0 : changetype<fib_table>(res.table).tb_id
   if (!(q.flags & RTM_F_FIB_MATCH)) {
-    rt_fill_info(out, q, fl4, skb, table, res.tos)
+    const rt = changetype<rtable>(skb.dst)
+    const src = !rt.rt_is_input && fl4.saddr != q.saddr ? fl4.saddr : 0
+    rt_fill_info(out, rt, q.daddr, src, table, res.tos)
+    const parm = changetype<inet_skb_parm>(changetype<usize>(skb) + SKB_CB)
+    if ((<u32>parm.flags) & IPSKB_DOREDIRECT) changetype<route_record>(out).flags |= RTCF_DOREDIRECT
     return 0
   }
   if (res.fi == 0) {
