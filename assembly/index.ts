@@ -83,9 +83,9 @@ import {
   OFF_fib_rule_suppress_prefixlen,
   OFF_fib_rule_table,
   OFF_fib_rule_target,
-  OFF_igb_ring_index,
   OFF_igb_ring_fifo_head,
   OFF_igb_ring_fifo_tail,
+  OFF_igb_ring_index,
   OFF_igb_ring_rx_csum_err,
   OFF_igb_ring_rx_csum_good,
   OFF_igb_ring_rx_filtered,
@@ -98,11 +98,11 @@ import {
   OFF_kmem_cache_peak,
   OFF_kmem_cache_size,
   OFF_kmem_cache_total,
-  OFF_napi_struct_next,
   OFF_napi_struct_dev,
+  OFF_napi_struct_next,
+  OFF_napi_struct_priv,
   OFF_napi_struct_state,
   OFF_napi_struct_weight,
-  OFF_napi_struct_priv,
   OFF_net_arp_parms,
   OFF_net_devconf_all,
   OFF_net_devconf_dflt,
@@ -267,6 +267,7 @@ import { neigh_add, neigh_delete, neigh_dump, neigh_parm_write, pneigh_dump } fr
 import { neigh_stat } from './net/core/neighbour/stat.ts'
 import { fib_delrule, fib_newrule, fib_rules_dump } from './net/ipv4/fib_rules.ts'
 import { ipv4_sysctl_rtcache_flush, rt_cache_flush } from './net/ipv4/route/cache.ts'
+import { rt_cache_dump } from './net/ipv4/route/cache_dump.ts'
 import { inet_rtm_getroute } from './net/ipv4/route/get.ts'
 import {
   sys_bind,
@@ -293,7 +294,6 @@ import { igmp_dump } from './net/ipv4/igmp/dump.ts'
 import { rtm_del_nexthop, rtm_new_nexthop } from './net/ipv4/nexthop.ts'
 import { rtm_dump_nexthop, rtm_get_nexthop } from './net/ipv4/nexthop/dump.ts'
 import { fib_dump } from './net/ipv4/fib_trie/dump.ts'
-import { rt_cache_dump } from './net/ipv4/route/cache_dump.ts'
 import { inet_rtm_delroute, inet_rtm_newroute } from './net/ipv4/fib_frontend/config.ts'
 
 export {
@@ -378,9 +378,9 @@ export {
   OFF_fib_rule_suppress_prefixlen,
   OFF_fib_rule_table,
   OFF_fib_rule_target,
-  OFF_igb_ring_index,
   OFF_igb_ring_fifo_head,
   OFF_igb_ring_fifo_tail,
+  OFF_igb_ring_index,
   OFF_igb_ring_rx_csum_err,
   OFF_igb_ring_rx_csum_good,
   OFF_igb_ring_rx_filtered,
@@ -393,11 +393,11 @@ export {
   OFF_kmem_cache_peak,
   OFF_kmem_cache_size,
   OFF_kmem_cache_total,
-  OFF_napi_struct_next,
   OFF_napi_struct_dev,
+  OFF_napi_struct_next,
+  OFF_napi_struct_priv,
   OFF_napi_struct_state,
   OFF_napi_struct_weight,
-  OFF_napi_struct_priv,
   OFF_net_arp_parms,
   OFF_net_devconf_all,
   OFF_net_devconf_dflt,
@@ -565,6 +565,8 @@ export {
   // net/ipv4/route/cache
   ipv4_sysctl_rtcache_flush,
   rt_cache_flush,
+  // net/ipv4/route/cache_dump
+  rt_cache_dump,
   // net/ipv4/route/get
   inet_rtm_getroute,
   // net/socket
@@ -596,7 +598,6 @@ export {
   rtm_new_nexthop,
   // net/ipv4/fib_trie/dump
   fib_dump,
-  rt_cache_dump,
   // net/ipv4/igmp/dump
   igmp_dump,
   // net/ipv4/fib_frontend/config

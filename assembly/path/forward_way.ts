@@ -48,9 +48,9 @@ export class forward_way {
   /** The link header as the neighbour keeps it: right-aligned in 16 bytes. */
   hh0: u64
   hh1: u64
-  /** The fib_info that it is of, by its number, and when that was found out (forward_gate.epoch). */
+  /** When it was found out (forward_gate.epoch), and the fib_info that it is of, by its number. */
+  epoch: u64
   fib_id: u32
-  epoch: u32
   dev: usize
   rt: usize
   mtu: u32
@@ -71,7 +71,7 @@ export class forward_gate {
   /** A source that may be one, as long. 0: none is known. */
   saddr: u32
   update_priority: u32
-  /** So many frames of its ring were looked up ahead (ahead_entry), from this descriptor on. */
+  /** So many frames of its ring were looked up ahead (forward_ahead), from this descriptor on. */
   ahead: u32
   ahead_from: u32
   /** The packet before took the short way, by this route, to this destination with this TOS; 0: it did not. */
@@ -79,7 +79,7 @@ export class forward_gate {
   daddr: u32
   tos: u32
   /** Counts what may have changed next hops: what was found out in another epoch is not known any more. */
-  epoch: u32
+  epoch: u64
 }
 
 const WAYS: u32 = 16
@@ -170,7 +170,7 @@ function find_queue(way: forward_way, out: net_device): void {
 }
 
 /** Finds out about the next hop of a fib_info. False: packets to it take the long way. */
-function find_way(way: forward_way, fib_id: u32, epoch: u32): bool {
+function find_way(way: forward_way, fib_id: u32, epoch: u64): bool {
   way.epoch = 0
   const fi = fib_info_by_id(fib_id)
   const nhc = fib_info_nh(fi, 0)
@@ -230,7 +230,7 @@ export function way_for(id: u32, ip: iphdr, bytes: u32, dev: net_device, owner: 
   const gate = changetype<forward_gate>(FORWARD_GATE)
   if (id == DERIVED_ASK || !source_fits(gate, owner, ip.saddr)) return 0
   const way = way_of(id)
-  if ((way.fib_id ^ id) | (way.epoch ^ gate.epoch) && !find_way(way, id, gate.epoch)) return 0
+  if ((way.fib_id != id || way.epoch != gate.epoch) && !find_way(way, id, gate.epoch)) return 0
   // Back to where it came from: a redirect may be due.
   return bytes <= way.mtu && way.dev != changetype<usize>(dev) ? changetype<usize>(way) : 0
 }

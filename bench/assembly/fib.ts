@@ -17,7 +17,7 @@ import { RTN_UNICAST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../assembly/ua
 
 /** Addresses looked up in turn, a power of two: of a small table, and of the Internet's, more than a cache holds. */
 const FEW: u32 = 1024
-const MANY: u32 = 1 << 16
+const MANY: u32 = 1 << 18
 
 const table = memory.data(4, 4)
 /** The list, how many it has less one, and which is next. */

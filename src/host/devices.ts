@@ -1,14 +1,14 @@
 // Handles of devices: a TAP, whose frames a program writes and reads, and a NIC, which has rings, an interrupt and a cable.
 
 import { type FrameBatch, type Frames, type SentFrames, decodeFrames, encodeBatch } from '../drivers/net/frames.ts'
-import { type NicAt, receive, receiveLoaded, receiveRecords, setStall } from '../drivers/net/nic.ts'
+import { type NicAt, nicOf, receive, receiveLoaded, receiveRecords, setStall } from '../drivers/net/nic.ts'
 import { type TapOffload, type Written, offloadFlags, readTap, setOffload, writeTap } from '../drivers/net/tap.ts'
 import { deliver, takeSent, wireRate } from '../drivers/net/wire.ts'
 import type { DeviceAt } from '../kernel/device_index.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceState, LinkEnd, NamespaceState } from '../kernel/state.ts'
 import { deviceFeatures } from '../net/ethtool.ts'
-import { type LinkInfo, deviceById, linkInfo } from '../net/dev.ts'
+import { type LinkInfo, linkInfo } from '../net/dev.ts'
 import { setCarrier } from '../net/carrier.ts'
 import { type TxQueue, limitTxQueue, readTxQueues } from '../net/tx_queues.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
@@ -35,7 +35,7 @@ export class Device {
   }
 
   protected get found(): DeviceAt {
-    const found = deviceById(this.#machine, this.#id)
+    const found = this.#machine.devices.byId(this.#id)
     if (!found) throw systemError('ENODEV', 'device', `${this.#firstName} was taken out, or the restored lab has none`)
     return found
   }
@@ -128,9 +128,9 @@ export class Tun extends Device {
 /** A NIC. Plugged into a wire by lab.link, or attached to the program, which then is the wire's other end. */
 export class Nic extends Device {
   get #at(): NicAt {
-    const { namespace, device } = this.found
-    if (!device.nic) throw systemError('ENODEV', 'nic', `${this.name} is no NIC`)
-    return { machine: this.machine, namespace, device, nic: device.nic }
+    const at = nicOf(this.machine, this.found)
+    if (!at) throw systemError('ENODEV', 'nic', `${this.name} is no NIC`)
+    return at
   }
 
   /**

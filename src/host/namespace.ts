@@ -5,16 +5,7 @@ import { type TapOffload, offloadFlags, setOffload } from '../drivers/net/tap.ts
 import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import type { DeviceKind, DeviceState, NamespaceState } from '../kernel/state.ts'
-import {
-  type LinkInfo,
-  createNic,
-  createTap,
-  createTun,
-  deviceById,
-  freshMac,
-  linkInfo,
-  requireDevice,
-} from '../net/dev.ts'
+import { type LinkInfo, createNic, createTap, createTun, freshMac, linkInfo, requireDevice } from '../net/dev.ts'
 import { type AddressSpec, addAddress, delAddress } from '../net/rtnetlink/addr.ts'
 import { type LinkChange, setLink } from '../net/rtnetlink/link.ts'
 import { type FdbInfo, type FdbSpec, delFdb, listFdb, setFdb } from '../net/rtnetlink/fdb.ts'
@@ -201,7 +192,7 @@ export class Namespace {
     const link = (name: string, change?: LinkChange): LinkInfo => {
       const { id } = requireDevice(own(), name, change ? 'RTM_SETLINK' : 'link')
       if (change) setLink(machine, own(), name, change)
-      return linkInfo(machine, deviceById(machine, id)!.device)
+      return linkInfo(machine, machine.devices.byId(id)!.device)
     }
     this.link = Object.assign(link, {
       add: (wanted: NewLink) => this.#handle(addLink(machine, own(), wanted)),

@@ -10,44 +10,33 @@ export interface DeviceAt {
 
 /** Follows the lists of a host's namespaces: what is entered there or taken out is told here. Made anew when a lab is restored. */
 export class DeviceIndex {
-  #host: HostState | undefined
   readonly #byId = new Map<number, DeviceAt>()
   readonly #byPointer = new Map<number, DeviceAt>()
 
-  #follow(host: HostState): void {
-    if (this.#host === host) return
-    this.#host = host
-    this.#byId.clear()
-    this.#byPointer.clear()
-    for (const namespace of host.namespaces) for (const device of namespace.devices) this.#enter(namespace, device)
+  constructor({ namespaces }: HostState) {
+    for (const namespace of namespaces) for (const device of namespace.devices) this.add(namespace, device)
   }
 
-  #enter(namespace: NamespaceState, device: DeviceState): void {
+  /** A device is in this namespace's list from now on. */
+  add(namespace: NamespaceState, device: DeviceState): void {
     const at: DeviceAt = { namespace, device }
     this.#byId.set(device.id, at)
     this.#byPointer.set(device.ptr, at)
   }
 
-  /** A device is in this namespace's list from now on. */
-  add(host: HostState, namespace: NamespaceState, device: DeviceState): void {
-    this.#follow(host)
-    this.#enter(namespace, device)
-  }
-
   /** It is in no list any more. */
-  remove(host: HostState, device: DeviceState): void {
-    this.#follow(host)
+  remove(device: DeviceState): void {
     this.#byId.delete(device.id)
     this.#byPointer.delete(device.ptr)
   }
 
-  byId(host: HostState, id: number): DeviceAt | undefined {
-    this.#follow(host)
+  /** The device with this number, undefined: it is gone. */
+  byId(id: number): DeviceAt | undefined {
     return this.#byId.get(id)
   }
 
-  byPointer(host: HostState, ptr: number): DeviceAt | undefined {
-    this.#follow(host)
+  /** The device of this struct net_device, undefined: it is gone. */
+  byPointer(ptr: number): DeviceAt | undefined {
     return this.#byPointer.get(ptr)
   }
 }

@@ -51,7 +51,6 @@ export class Machine {
   readonly id: number
   readonly core: Core
   readonly handlers: Handlers
-  readonly devices = new DeviceIndex()
   /** Who waits for a socket to become ready, by handle. */
   readonly wakers = new Map<number, Set<() => void>>()
   /** Who watches sockets, by handle. */
@@ -61,6 +60,7 @@ export class Machine {
   #closed = false
   #lab: LabState | undefined
   #state: HostState | undefined
+  #devices: DeviceIndex | undefined
   #costs: object | undefined
   #charged = false
 
@@ -77,10 +77,18 @@ export class Machine {
     if (this.#lab !== lab || !this.#state) {
       this.#lab = lab
       this.#state = lab.hosts.find((host) => host.id === this.id)
+      this.#devices = undefined
     }
     if (this.#closed || !this.#state)
       throw systemError('ENODEV', 'host', 'the host is closed, or the restored lab has none of this name')
     return this.#state
+  }
+
+  /** Its devices by number and by pointer. */
+  get devices(): DeviceIndex {
+    const { state } = this
+    this.#devices ??= new DeviceIndex(state)
+    return this.#devices
   }
 
   /** It is no more of the lab: handles answer ENODEV, and who waits is told. */

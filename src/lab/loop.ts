@@ -1,29 +1,21 @@
 // The loop of a lab: what is due happens in order of time. At one time events (hardware) come before timers, and hosts'
 // timers in the order of the hosts.
 
-import type { NicAt } from '../drivers/net/nic.ts'
-import { interrupt, polled, transmit, transmitMore } from '../drivers/net/nic.ts'
+import { interrupt, nicOf, polled, transmit, transmitMore } from '../drivers/net/nic.ts'
 import { deliver, wireRate } from '../drivers/net/wire.ts'
-import type { DeviceAt } from '../kernel/device_index.ts'
 import { type Handlers, type Machine, NET_TX_SOFTIRQ, type Simulation } from '../kernel/machine.ts'
 import type { HostState, LabState } from '../kernel/state.ts'
 import { raise_softirq, run_deferred, run_ipi, run_ksoftirqd, run_timer_softirq } from '../kernel/softirq.ts'
 import { type SimEvent, nextEventTime, popEvent } from '../kernel/time.ts'
-import { deviceById, deviceByPointer } from '../net/dev.ts'
 import { nextSleepEnd, wakeSleepers } from '../kernel/wait.ts'
 import { linkwatch_event, linkwatch_fire_event } from '../net/link_watch.ts'
 import { net_rx_action, net_tx_action } from '../net/napi.ts'
 import { sendNext } from './blast_state.ts'
 
-function nicOf(machine: Machine, found: DeviceAt | undefined): NicAt | undefined {
-  if (!found?.device.nic) return undefined
-  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
-}
-
 function afterPoll(machine: Machine, napi: number): void {
   const { memory, offsets } = machine.core
   const { dev, priv } = offsets.napi_struct
-  const at = nicOf(machine, deviceByPointer(machine, memory.readU32(napi + dev)))
+  const at = nicOf(machine, machine.devices.byPointer(memory.readU32(napi + dev)))
   if (at) polled(at, memory.readU32(memory.readU32(napi + priv) + offsets.igb_ring.index))
 }
 
@@ -59,7 +51,7 @@ export const handlers: Handlers = {
   netRx: (machine, cpu) => net_rx_action(machine, cpu, afterPoll),
   netTx: net_tx_action,
   transmit: (machine, device, queue) => {
-    const at = nicOf(machine, deviceByPointer(machine, device))
+    const at = nicOf(machine, machine.devices.byPointer(device))
     if (at) transmit(at, queue, wireRate, deliver)
   },
   linkChange: linkwatch_fire_event,
@@ -69,7 +61,7 @@ export const handlers: Handlers = {
 function dispatch(machine: Machine, event: SimEvent): void {
   const { kind, target, args } = event
   if (kind === 'irq' || kind === 'tx') {
-    const at = nicOf(machine, deviceById(machine, target))
+    const at = nicOf(machine, machine.devices.byId(target))
     if (!at) return
     if (kind === 'irq') interrupt(at, args[0]!)
     else transmitMore(at, args[0]!, wireRate, deliver)

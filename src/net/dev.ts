@@ -2,7 +2,6 @@
 // Mirrors parts of net/core/dev.c; changes go through rtnetlink/link.ts.
 
 import { IFF_ALLMULTI, IFF_PROMISC } from '../../assembly/uapi/if.ts'
-import type { DeviceAt } from '../kernel/device_index.ts'
 import type { Machine } from '../kernel/machine.ts'
 import type { DeviceKind, DeviceState, NamespaceState, NicState } from '../kernel/state.ts'
 import { LINK_STATE_NOCARRIER, type Ptr } from '../wasm/abi.ts'
@@ -74,19 +73,9 @@ export function deviceByIndex(namespace: NamespaceState, ifindex: number): Devic
   return namespace.devices.find((device) => device.ifindex === ifindex)
 }
 
-/** A device by its number in the host, and its namespace; undefined: it is gone. */
-export function deviceById(machine: Machine, id: number): DeviceAt | undefined {
-  return machine.devices.byId(machine.state, id)
-}
-
 /** The name of a device's index, the number itself as text when there is none. */
 export function deviceName(namespace: NamespaceState, ifindex: number): string {
   return deviceByIndex(namespace, ifindex)?.name ?? String(ifindex)
-}
-
-/** Namespace and device of a struct net_device. */
-export function deviceByPointer(machine: Machine, ptr: Ptr): DeviceAt | undefined {
-  return machine.devices.byPointer(machine.state, ptr)
 }
 
 /** The index that a device has in its namespace. */
@@ -98,14 +87,14 @@ export function indexOf(machine: Machine, ptr: Ptr): number {
 export function enlist(machine: Machine, namespace: NamespaceState, device: DeviceState): void {
   const at = namespace.devices.findIndex((other) => other.ifindex > device.ifindex)
   namespace.devices.splice(at < 0 ? namespace.devices.length : at, 0, device)
-  machine.devices.add(machine.state, namespace, device)
+  machine.devices.add(namespace, device)
   inheritDefaults(machine, namespace, device)
 }
 
 /** Takes a device's entry out of its namespace's list. */
 export function delist(machine: Machine, namespace: NamespaceState, device: DeviceState): void {
   namespace.devices = namespace.devices.filter((other) => other !== device)
-  machine.devices.remove(machine.state, device)
+  machine.devices.remove(device)
 }
 
 /** Makes the entry of a device that the core has made. */

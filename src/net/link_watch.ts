@@ -5,13 +5,12 @@ import type { Machine } from '../kernel/machine.ts'
 import { inProcess } from '../kernel/softirq.ts'
 import { dropEvents, pushEvent } from '../kernel/time.ts'
 import { LINK_STATE_NOCARRIER, LINK_STATE_START, type Ptr } from '../wasm/abi.ts'
-import { deviceById, deviceByPointer } from './dev.ts'
 
 const SECOND = 1_000_000_000
 
 /** A device's carrier changed (linkwatch_fire_event): the work is scheduled. */
 export function linkwatch_fire_event(machine: Machine, ptr: Ptr): void {
-  const found = deviceByPointer(machine, ptr)
+  const found = machine.devices.byPointer(ptr)
   if (!found) return
   const { memory, offsets } = machine.core
   const watch = machine.state.linkWatch
@@ -35,7 +34,7 @@ export function linkwatch_event(machine: Machine): void {
   watch.nextEvent = machine.now + SECOND
   dropEvents(machine.simulation.state.clock, (event) => event.kind === 'linkwatch' && event.host === machine.id)
   for (const id of pending) {
-    const found = deviceById(machine, id)
+    const found = machine.devices.byId(id)
     if (found) inProcess(machine, () => machine.core.exports.linkwatch_do_dev(found.device.ptr))
   }
 }

@@ -124,7 +124,7 @@ export function igb_tx_take(dev: net_device, queue: u32, out: usize, max: u32): 
       send_frame(skb, out + written + FRAME_RECORD)
       written += bytes
     }
-    if (ring.ptp_tx_skb) igb_ptp_tx_hwtstamp(ring, skb)
+    igb_ptp_tx_hwtstamp(ring, skb)
     desc.done = 1
     ring.tx_hw_head = (ring.tx_hw_head + 1) & (ring.count - 1)
   }

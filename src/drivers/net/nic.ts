@@ -1,6 +1,7 @@
 // The hardware side of a NIC: frames go into its arrival FIFO, its interrupt is raised and moderated, its transmit ring is
 // emptied at the wire's rate. What it does with each frame (lengths, filter, rings) is in assembly/drivers/net/igb_ring.ts.
 
+import type { DeviceAt } from '../../kernel/device_index.ts'
 import { hardirq } from '../../kernel/irq.ts'
 import type { Machine } from '../../kernel/machine.ts'
 import type { DeviceState, NamespaceState, NicState } from '../../kernel/state.ts'
@@ -22,6 +23,12 @@ export interface NicAt {
   namespace: NamespaceState
   device: DeviceState
   nic: NicState
+}
+
+/** The NIC that a device is, undefined: it is none, or there is no device. */
+export function nicOf(machine: Machine, found: DeviceAt | undefined): NicAt | undefined {
+  if (!found?.device.nic) return undefined
+  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
 }
 
 /** Takes flat records that left a NIC, with the times at which each was sent whole. */

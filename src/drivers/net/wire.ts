@@ -4,19 +4,16 @@
 import type { Simulation } from '../../kernel/machine.ts'
 import { nextRandom } from '../../kernel/random.ts'
 import type { LinkEnd, LinkState } from '../../kernel/state.ts'
-import { deviceById } from '../../net/dev.ts'
 import { setCarrier } from '../../net/carrier.ts'
 import { systemError } from '../../wasm/errors.ts'
 import { type SentFrames, decodeFrames, eachRecord, recordBytes } from './frames.ts'
-import { type NicAt, receiveRecords } from './nic.ts'
+import { type NicAt, nicOf, receiveRecords } from './nic.ts'
 import { rssQueue } from './rss.ts'
 
 /** The NIC at an end of a link; undefined when its host is gone. */
 export function nicAt(simulation: Simulation, end: LinkEnd): NicAt | undefined {
   const machine = simulation.machines.get(end.host)
-  const found = machine && deviceById(machine, end.device)
-  if (!machine || !found?.device.nic) return undefined
-  return { machine, namespace: found.namespace, device: found.device, nic: found.device.nic }
+  return machine && nicOf(machine, machine.devices.byId(end.device))
 }
 
 function linkById(simulation: Simulation, id: number): LinkState | undefined {

@@ -7,7 +7,7 @@ import { inProcess } from '../../kernel/softirq.ts'
 import type { DeviceState, NamespaceState } from '../../kernel/state.ts'
 import { NAPI_STATE_SCHED } from '../../wasm/abi.ts'
 import { systemError } from '../../wasm/errors.ts'
-import { delist, deviceById, deviceByPointer, requireDevice } from '../dev.ts'
+import { delist, requireDevice } from '../dev.ts'
 import { linkwatch_run_due } from '../link_watch.ts'
 
 /** What polls of the device were scheduled: nothing that names it may stay. */
@@ -28,7 +28,7 @@ export function forgetScheduled(machine: Machine, device: DeviceState): void {
 /** Takes a device out of the core, and its entry out of its namespace; then those that are above it. */
 function remove(machine: Machine, device: DeviceState): void {
   const { exports } = machine.core
-  const found = deviceById(machine, device.id)
+  const found = machine.devices.byId(device.id)
   if (!found) return
   exports.unregister_netdevice(device.ptr)
   forgetScheduled(machine, device)
@@ -55,7 +55,7 @@ export function delLink(machine: Machine, namespace: NamespaceState, name: strin
   if (peer?.kind === 'link') unplug(machine.simulation, peer.link)
   inProcess(machine, () => {
     const other = device.kind === 'veth' ? machine.core.exports.veth_other(device.ptr) >>> 0 : 0
-    const otherEnd = other === 0 ? undefined : deviceByPointer(machine, other)
+    const otherEnd = other === 0 ? undefined : machine.devices.byPointer(other)
     remove(machine, device)
     if (otherEnd) remove(machine, otherEnd.device)
   })

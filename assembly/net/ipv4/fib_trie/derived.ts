@@ -9,6 +9,7 @@ import {
   KEYLENGTH,
   fib_find_node,
   key_vector,
+  leaf_after,
   leaf_walk_rcu,
   trie_count,
   trie_derived,
@@ -191,16 +192,10 @@ function build(t: key_vector): void {
     kfree(p, offsetof<derived_table>())
     return
   }
-  let key: u32 = 0
-  for (;;) {
-    const l = leaf_walk_rcu(t, key)
-    if (changetype<usize>(l) == 0) return
-    if (!enter_leaf(d, l)) {
-      fib_derived_free(t)
-      return
-    }
-    if (l.key == u32.MAX_VALUE) return
-    key = l.key + 1
+  for (let l = leaf_walk_rcu(t, 0); changetype<usize>(l); l = leaf_after(t, l.key)) {
+    if (enter_leaf(d, l)) continue
+    fib_derived_free(t)
+    return
   }
 }
 

@@ -6,7 +6,7 @@ import { net } from '../../../include/net_namespace.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_fib_table_dump } from '../../../uapi/functions.ts'
 import { put_route, record_size } from '../fib_semantics/dump.ts'
-import { KEYLENGTH, key_vector, leaf_walk_rcu } from './node.ts'
+import { KEYLENGTH, key_vector, leaf_after, leaf_walk_rcu } from './node.ts'
 
 /** Where the last dump stopped, so that the next part need not count from the beginning. */
 @unmanaged
@@ -58,23 +58,18 @@ function dump_leaf(tb: fib_table, l: key_vector, part: dump_part, from: u32): i3
 /** Routes of a table from a key and alias on. False: there was no room for all; PLACE says where it stopped. */
 function fib_table_dump(tb: fib_table, part: dump_part, key: u32, from: u32): bool {
   walk(FN_fib_table_dump, 0)
-  for (;;) {
-    const l = leaf_walk_rcu(changetype<key_vector>(tb.trie), key)
-    if (changetype<usize>(l) == 0) return true
-    key = l.key
+  const t = changetype<key_vector>(tb.trie)
+  for (let l = leaf_walk_rcu(t, key); changetype<usize>(l); l = leaf_after(t, l.key)) {
     const stopped = dump_leaf(tb, l, part, from)
     if (stopped >= 0) {
       const place = changetype<dump_place>(PLACE)
       place.tb_id = tb.tb_id
-      place.key = key
+      place.key = l.key
       place.aliases = <u32>stopped
       return false
     }
-    if (key == u32.MAX_VALUE) return true
-    key += 1
     from = 0
   }
-  // oxlint-disable-next-line no-unreachable -- asc wants an answer after the loop
   return true
 }
 

@@ -32,7 +32,7 @@ import {
   fib_replace_alias,
 } from './alias.ts'
 import { fib_props_error } from './lookup.ts'
-import { KEYLENGTH, fib_find_node, key_vector, leaf_walk_rcu, trie_derived } from './node.ts'
+import { KEYLENGTH, fib_find_node, key_vector, leaf_after, leaf_walk_rcu, trie_derived } from './node.ts'
 
 /** No bits beyond the prefix. */
 function fib_valid_key_len(key: u32, plen: u32): bool {
@@ -179,11 +179,10 @@ function to_flush(tb: fib_table, fa: fib_alias, all: bool): bool {
 export function fib_table_flush(tb: fib_table, all: bool): u32 {
   walk(FN_fib_table_flush, 0)
   let found: u32 = 0
-  let key: u32 = 0
-  while (true) {
-    const l = leaf_walk_rcu(changetype<key_vector>(tb.trie), key)
-    if (changetype<usize>(l) == 0) return found
-    key = l.key
+  const t = changetype<key_vector>(tb.trie)
+  let l = leaf_walk_rcu(t, 0)
+  while (changetype<usize>(l)) {
+    const key = l.key
     let p = l.tnode
     while (p) {
       const fa = changetype<fib_alias>(p)
@@ -195,7 +194,7 @@ export function fib_table_flush(tb: fib_table, all: bool): u32 {
       tb.count -= 1
       found++
     }
-    if (key == u32.MAX_VALUE) return found
-    key += 1
+    l = leaf_after(t, key)
   }
+  return found
 }

@@ -273,3 +273,8 @@ export function leaf_walk_rcu(t: key_vector, key: u32): key_vector {
   }
   return NO_NODE
 }
+
+/** The first leaf whose key is above this one, NO_NODE: there is none. */
+export function leaf_after(t: key_vector, key: u32): key_vector {
+  return key == u32.MAX_VALUE ? NO_NODE : leaf_walk_rcu(t, key + 1)
+}

@@ -10,7 +10,7 @@ import { ENOMEM } from '../../../uapi/errno.ts'
 import { FN_fib_get_table, FN_fib_new_table, FN_fib_trie_unmerge, FN_fib_unmerge } from '../../../uapi/functions.ts'
 import { RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_UNSPEC } from '../../../uapi/rtnetlink.ts'
 import { NO_ALIAS, alias_free, alias_new, fib_insert_alias, fib_remove_alias } from './alias.ts'
-import { fib_find_node, key_vector, leaf_walk_rcu, trie_free, trie_new } from './node.ts'
+import { fib_find_node, key_vector, leaf_after, leaf_walk_rcu, trie_free, trie_new } from './node.ts'
 
 export const NO_TABLE: fib_table = changetype<fib_table>(0)
 
@@ -80,10 +80,7 @@ export function fib_new_table(net: net, id: u32): fib_table {
 /** Local's aliases are copied into a trie of its own. False: out of memory. */
 function copy_aliases(local: fib_table, to: key_vector): bool {
   const from = changetype<key_vector>(local.trie)
-  let key: u32 = 0
-  while (true) {
-    const l = leaf_walk_rcu(from, key)
-    if (changetype<usize>(l) == 0) return true
+  for (let l = leaf_walk_rcu(from, 0); changetype<usize>(l); l = leaf_after(from, l.key)) {
     for (let p = l.tnode; p; p = changetype<fib_alias>(p).next) {
       const fa = changetype<fib_alias>(p)
       if (fa.tb_id != local.tb_id) continue
@@ -96,18 +93,15 @@ function copy_aliases(local: fib_table, to: key_vector): bool {
         return false
       }
     }
-    if (l.key == u32.MAX_VALUE) return true
-    key = l.key + 1
   }
+  return true
 }
 
 /** Takes the aliases of table tb_id (or, with others set, of all other tables) out of a trie; what they share lives on. */
 function drop_aliases(t: key_vector, tb_id: u32, others: bool): void {
-  let key: u32 = 0
-  while (true) {
-    const l = leaf_walk_rcu(t, key)
-    if (changetype<usize>(l) == 0) return
-    key = l.key
+  let l = leaf_walk_rcu(t, 0)
+  while (changetype<usize>(l)) {
+    const key = l.key
     let p = l.tnode
     while (p) {
       const fa = changetype<fib_alias>(p)
@@ -116,8 +110,7 @@ function drop_aliases(t: key_vector, tb_id: u32, others: bool): void {
       fib_remove_alias(l, fa) // with the last one the leaf is gone, and p is 0
       alias_free(fa)
     }
-    if (key == u32.MAX_VALUE) return
-    key += 1
+    l = leaf_after(t, key)
   }
 }
 

@@ -9,7 +9,7 @@ import { fib_info_nhc, fib_info_num_path } from '../../../include/nexthop.ts'
 import { walk } from '../../../trace/trace.ts'
 import { FN_fib_table_dump } from '../../../uapi/functions.ts'
 import { RTNH_F_DEAD } from '../../../uapi/rtnetlink.ts'
-import { key_vector, leaf_walk_rcu } from '../fib_trie/node.ts'
+import { key_vector, leaf_after, leaf_walk_rcu } from '../fib_trie/node.ts'
 import { RT_RECORD, rt_fill_info } from './fill.ts'
 
 /** What this part has to do: exceptions to skip, how many were told before and with it, and room. */
@@ -64,18 +64,13 @@ function dump_info(part: cache_part, fi: fib_info, table: u32): bool {
 
 function dump_table(part: cache_part, tb: fib_table): bool {
   walk(FN_fib_table_dump, 0)
-  let key: u32 = 0
-  for (;;) {
-    const l = leaf_walk_rcu(changetype<key_vector>(tb.trie), key)
-    if (changetype<usize>(l) == 0) return true
+  const t = changetype<key_vector>(tb.trie)
+  for (let l = leaf_walk_rcu(t, 0); changetype<usize>(l); l = leaf_after(t, l.key)) {
     for (let p = l.tnode; p; p = changetype<fib_alias>(p).next) {
       const fa = changetype<fib_alias>(p)
       if (fa.tb_id == tb.tb_id && !dump_info(part, changetype<fib_info>(fa.fa_info), tb.tb_id)) return false
     }
-    if (l.key == u32.MAX_VALUE) return true
-    key = l.key + 1
   }
-  // oxlint-disable-next-line no-unreachable -- asc wants an answer after the loop
   return true
 }
 
