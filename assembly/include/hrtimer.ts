@@ -11,4 +11,8 @@ export class hrtimer {
   func: u32
   /** Place in the heap plus 1, 0: not queued. */
   slot: u32
+
+  before(other: hrtimer): bool {
+    return this.expires == other.expires ? <i32>(this.seq - other.seq) < 0 : this.expires < other.expires
+  }
 }

@@ -15,4 +15,10 @@ export class timer_list {
   slot: u32
   /** Level of the wheel. */
   level: u32
+
+  /** Of one tick the coarser levels come first; in a slot of the wheel, who was put there last. */
+  before(other: timer_list): bool {
+    if (this.fires != other.fires) return <i32>(this.fires - other.fires) < 0
+    return this.level == other.level ? <i32>(this.seq - other.seq) > 0 : this.level > other.level
+  }
 }

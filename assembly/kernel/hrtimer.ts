@@ -1,59 +1,14 @@
 // Timers in nanoseconds, in virtual time: a heap by expiry. Mirrors what linux kernel/time/hrtimer.c does for its users;
 // a timer fires at its time exactly, whatever slack it was given.
 
-import { boot } from '../lib/boot.ts'
+import { BOOT, boot, boot_block } from '../lib/boot.ts'
 import { hrtimer } from '../include/hrtimer.ts'
-import { kfree, kmalloc } from '../lib/arena.ts'
+import { heap, heap_add, heap_at, heap_remove, heap_room } from '../lib/heap.ts'
 import { trace_context, walk } from '../trace/trace.ts'
 import { FN_hrtimer_start_range_ns, FN_irq_exit_rcu } from '../uapi/functions.ts'
 
-function at(i: u32): hrtimer {
-  return changetype<hrtimer>(load<usize>(boot.hrtimer_heap + ((<usize>i) << 2)))
-}
-
-function put(i: u32, timer: hrtimer): void {
-  store<usize>(boot.hrtimer_heap + ((<usize>i) << 2), changetype<usize>(timer))
-  timer.slot = i + 1
-}
-
-function before(a: hrtimer, b: hrtimer): bool {
-  return a.expires == b.expires ? <i32>(a.seq - b.seq) < 0 : a.expires < b.expires
-}
-
-function sift_up(i: u32, timer: hrtimer): void {
-  while (i > 0) {
-    const parent = (i - 1) >> 1
-    if (!before(timer, at(parent))) break
-    put(i, at(parent))
-    i = parent
-  }
-  put(i, timer)
-}
-
-function sift_down(i: u32, timer: hrtimer): void {
-  const count = boot.hrtimer_count
-  for (;;) {
-    let child: u32 = 2 * i + 1
-    if (child >= count) break
-    if (child + 1 < count && before(at(child + 1), at(child))) child++
-    if (!before(at(child), timer)) break
-    put(i, at(child))
-    i = child
-  }
-  put(i, timer)
-}
-
-/** Room for one more. */
-function heap_room(): bool {
-  if (boot.hrtimer_count < boot.hrtimer_space) return true
-  const space = boot.hrtimer_space == 0 ? 16 : boot.hrtimer_space * 2
-  const heap = kmalloc((<usize>space) << 2)
-  if (heap == 0) return false
-  memory.copy(heap, boot.hrtimer_heap, (<usize>boot.hrtimer_count) << 2)
-  kfree(boot.hrtimer_heap, (<usize>boot.hrtimer_space) << 2)
-  boot.hrtimer_heap = heap
-  boot.hrtimer_space = space
-  return true
+function timers(): heap {
+  return changetype<heap>(BOOT + offsetof<boot_block>('hrtimer_heap'))
 }
 
 /** Prepares a timer: func is the table index of (timer: usize) => void. */
@@ -68,15 +23,9 @@ export function hrtimer_is_queued(timer: hrtimer): bool {
 
 /** Stops a timer; true if it was queued. */
 export function hrtimer_cancel(timer: hrtimer): bool {
-  const slot = timer.slot
-  if (slot == 0) return false
+  if (timer.slot == 0) return false
   boot.timer_moved = 1
-  timer.slot = 0
-  const last = --boot.hrtimer_count
-  if (slot - 1 == last) return true
-  const moved = at(last)
-  sift_down(slot - 1, moved)
-  sift_up(moved.slot - 1, moved)
+  heap_remove<hrtimer>(timers(), timer)
   return true
 }
 
@@ -84,23 +33,23 @@ export function hrtimer_cancel(timer: hrtimer): bool {
 export function hrtimer_start(timer: hrtimer, expires: u64): void {
   walk(FN_hrtimer_start_range_ns, 0)
   hrtimer_cancel(timer)
-  if (!heap_room()) return
+  if (!heap_room(timers())) return
   boot.timer_moved = 1
   timer.expires = expires
   timer.seq = boot.timer_seq++
-  sift_up(boot.hrtimer_count++, timer)
+  heap_add<hrtimer>(timers(), timer)
 }
 
 /** When the next one fires, in ns; all ones: none is set. */
 export function hrtimer_next(): u64 {
-  return boot.hrtimer_count == 0 ? u64.MAX_VALUE : at(0).expires
+  return timers().count == 0 ? u64.MAX_VALUE : heap_at<hrtimer>(timers(), 0).expires
 }
 
 /** Fires what is due at the time of the boot block. Returns how many fired. */
 export function hrtimer_interrupt(): u32 {
   let fired: u32 = 0
-  while (boot.hrtimer_count != 0) {
-    const timer = at(0)
+  while (timers().count != 0) {
+    const timer = heap_at<hrtimer>(timers(), 0)
     if (timer.expires > boot.now) break
     hrtimer_cancel(timer)
     trace_context()

@@ -1,9 +1,9 @@
 // Timers of the wheel at HZ, in virtual time: kept in a heap by the tick in which the wheel would fire them.
 // Mirrors what linux kernel/time/timer.c makes of an expiry: coarser the farther away, never early.
 
-import { boot } from '../lib/boot.ts'
+import { BOOT, boot, boot_block } from '../lib/boot.ts'
 import { timer_list } from '../include/timer.ts'
-import { kfree, kmalloc } from '../lib/arena.ts'
+import { heap, heap_add, heap_at, heap_remove, heap_room } from '../lib/heap.ts'
 import { softirq_enter, softirq_exit } from './softirq.ts'
 import { trace_context, walk } from '../trace/trace.ts'
 import { FN_call_timer_fn, FN_handle_softirqs, FN_irq_exit_rcu } from '../uapi/functions.ts'
@@ -31,55 +31,8 @@ function wheel_fires(expires: u32, now: u32, level: u32): u32 {
   return ((expires >> shift) + 1) << shift
 }
 
-function at(i: u32): timer_list {
-  return changetype<timer_list>(load<usize>(boot.timer_heap + ((<usize>i) << 2)))
-}
-
-function put(i: u32, timer: timer_list): void {
-  store<usize>(boot.timer_heap + ((<usize>i) << 2), changetype<usize>(timer))
-  timer.slot = i + 1
-}
-
-/** Of one tick the coarser levels come first; in a slot of the wheel, who was put there last. */
-function before(a: timer_list, b: timer_list): bool {
-  if (a.fires != b.fires) return <i32>(a.fires - b.fires) < 0
-  return a.level == b.level ? <i32>(a.seq - b.seq) > 0 : a.level > b.level
-}
-
-function sift_up(i: u32, timer: timer_list): void {
-  while (i > 0) {
-    const parent = (i - 1) >> 1
-    if (!before(timer, at(parent))) break
-    put(i, at(parent))
-    i = parent
-  }
-  put(i, timer)
-}
-
-function sift_down(i: u32, timer: timer_list): void {
-  const count = boot.timer_count
-  for (;;) {
-    let child: u32 = 2 * i + 1
-    if (child >= count) break
-    if (child + 1 < count && before(at(child + 1), at(child))) child++
-    if (!before(at(child), timer)) break
-    put(i, at(child))
-    i = child
-  }
-  put(i, timer)
-}
-
-/** Room for one more. */
-function heap_room(): bool {
-  if (boot.timer_count < boot.timer_space) return true
-  const space = boot.timer_space == 0 ? 64 : boot.timer_space * 2
-  const heap = kmalloc((<usize>space) << 2)
-  if (heap == 0) return false
-  memory.copy(heap, boot.timer_heap, (<usize>boot.timer_count) << 2)
-  kfree(boot.timer_heap, (<usize>boot.timer_space) << 2)
-  boot.timer_heap = heap
-  boot.timer_space = space
-  return true
+function timers(): heap {
+  return changetype<heap>(BOOT + offsetof<boot_block>('timer_heap'))
 }
 
 /** Prepares a timer: func is the table index of (timer: usize) => void. */
@@ -94,29 +47,22 @@ export function timer_pending(timer: timer_list): bool {
 
 /** Stops a timer; true if it was pending. */
 export function timer_delete(timer: timer_list): bool {
-  const slot = timer.slot
-  if (slot == 0) return false
+  if (timer.slot == 0) return false
   boot.timer_moved = 1
-  timer.slot = 0
-  const last = --boot.timer_count
-  if (slot - 1 == last) return true
-  const moved = at(last)
-  sift_down(slot - 1, moved)
-  sift_up(moved.slot - 1, moved)
+  heap_remove<timer_list>(timers(), timer)
   return true
 }
 
 /** Sets a timer to fire at expires (jiffies) or soon after; true if it was pending. Without memory it is not set. */
 export function mod_timer(timer: timer_list, expires: u32): bool {
   const was = timer_delete(timer)
-  if (!heap_room()) return was
+  if (!heap_room(timers())) return was
   boot.timer_moved = 1
   timer.expires = expires
   timer.level = wheel_level(expires, boot.jiffies)
   timer.fires = wheel_fires(expires, boot.jiffies, timer.level)
   timer.seq = boot.timer_seq++
-  const i = boot.timer_count++
-  sift_up(i, timer)
+  heap_add<timer_list>(timers(), timer)
   return was
 }
 
@@ -128,15 +74,15 @@ function tick_time(tick: u32): u64 {
 /** When the next timer fires, in ns; all ones: none is set. It stays so until timer_moved. */
 export function timer_next(): u64 {
   boot.timer_moved = 0
-  return boot.timer_count == 0 ? u64.MAX_VALUE : tick_time(at(0).fires)
+  return timers().count == 0 ? u64.MAX_VALUE : tick_time(heap_at<timer_list>(timers(), 0).fires)
 }
 
 /** Fires what is due at the time of the boot block. Returns how many fired. */
 export function run_timers(): u32 {
   boot.timer_moved = 1
   let fired: u32 = 0
-  while (boot.timer_count != 0) {
-    const timer = at(0)
+  while (timers().count != 0) {
+    const timer = heap_at<timer_list>(timers(), 0)
     if (<i32>(timer.fires - boot.jiffies) > 0) break
     timer_delete(timer)
     if (fired == 0) {

@@ -95,12 +95,12 @@ export class boot_block {
   cpu: u32
   nr_cpus: u32
   softnet: usize
-  /** Timers: a binary heap of pointers (kernel/timer.ts). */
+  /** Timers: a heap (lib/heap.ts) of pointers (kernel/timer.ts). */
   timer_heap: usize
   timer_count: u32
   timer_space: u32
   timer_seq: u32
-  /** Timers in ns: a binary heap of pointers (kernel/hrtimer.ts). */
+  /** Timers in ns: another (kernel/hrtimer.ts). */
   hrtimer_heap: usize
   hrtimer_count: u32
   hrtimer_space: u32

@@ -4,7 +4,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Host, type IpipLink, type Lab, type Tap, type UdpSocket, lab } from '../../src/index.ts'
-import { isSystemError } from '../../src/wasm/errors.ts'
+import { closeEmpty, codeOf } from './ends.ts'
 import { HOST_MAC, type Ip, PEER_MAC, bytesOf, icmp, ip, ipPacket, read, udpDatagram } from './packets.ts'
 
 const test = suite('ipip')
@@ -33,20 +33,7 @@ async function world(tell: (world: World) => void, link: Partial<IpipLink> = {})
   socket.close()
   net.advance('60s')
   tap.tx()
-  const { balanced, live } = net.account()
-  assert.ok(balanced)
-  assert.is(live, 0)
-  await net.close()
-}
-
-const code = (call: () => unknown): string => {
-  try {
-    call()
-  } catch (error) {
-    if (isSystemError(error)) return error.code
-    throw error
-  }
-  return ''
+  await closeEmpty(net)
 }
 
 const counts = (h: Host, dev = 't0'): Record<string, number> =>
@@ -159,12 +146,12 @@ test('too long with DF: the sender within hears how much fits', () =>
     assert.is(h.route.get('10.0.0.2').metrics['mtu'], 1300)
     socket.socket.setsockopt('IP_MTU_DISCOVER', 2)
     assert.is(
-      code(() => socket.send(new Uint8Array(1400), '10.5.0.2:77')),
+      codeOf(() => socket.send(new Uint8Array(1400), '10.5.0.2:77')),
       '',
     )
     assert.equal(counts(h)['tx_errors'], 1)
     assert.is(
-      code(() => socket.send(new Uint8Array(1400), '10.5.0.2:77')),
+      codeOf(() => socket.send(new Uint8Array(1400), '10.5.0.2:77')),
       'EMSGSIZE',
     )
     assert.is(h.route.get('10.5.0.2').metrics['mtu'], 1280)
@@ -177,12 +164,12 @@ test('errors about outer packets reach the next senders within', () =>
     const quote = tap.tx()[0]!.slice(14, 14 + 40)
     tap.rx([icmp({ type: 3, code: 1, from: '10.0.0.254', data: quote })])
     assert.is(
-      code(() => socket.recv()),
+      codeOf(() => socket.recv()),
       '',
     )
     socket.send('x', '10.5.0.2:77')
     assert.is(
-      code(() => socket.recv()),
+      codeOf(() => socket.recv()),
       'EHOSTUNREACH',
     )
     assert.is(h.counters()['IcmpOutDestUnreachs'], 1)
@@ -272,7 +259,7 @@ for (const [what, link, expected] of refused) {
   test(`refused: ${what}`, () =>
     world(({ h }) => {
       assert.is(
-        code(() => h.link.add({ kind: 'ipip', name: 't9', ...link })),
+        codeOf(() => h.link.add({ kind: 'ipip', name: 't9', ...link })),
         expected,
       )
       assert.is(h.devices().length, 3)

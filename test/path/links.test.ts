@@ -4,7 +4,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Host, type Lab, type Namespace, type Socket, lab } from '../../src/index.ts'
-import { isSystemError } from '../../src/wasm/errors.ts'
+import { closeEmpty, codeOf } from './ends.ts'
 import { eth, udp } from './packets.ts'
 
 const test = suite('links')
@@ -32,20 +32,7 @@ async function joined(tell: (pair: Pair) => void | Promise<void>): Promise<void>
   await tell({ net, h, x })
   net.advance('60s')
   net.run()
-  const { balanced, live } = net.account()
-  assert.ok(balanced, 'born = ended + live')
-  assert.is(live, 0, `${live} packets are left`)
-  await net.close()
-}
-
-const code = (call: () => unknown): string => {
-  try {
-    call()
-  } catch (error) {
-    if (isSystemError(error)) return error.code
-    throw error
-  }
-  return ''
+  await closeEmpty(net)
 }
 
 const textOf = (got: { data: Uint8Array } | undefined): string | undefined => got && new TextDecoder().decode(got.data)
@@ -59,7 +46,7 @@ const counts = (at: Namespace, name: string): number[] => {
 function frameSender(at: Namespace, dev: string): (length: number) => string {
   const socket: Socket = at.socket('packet')
   socket.bind(dev)
-  return (length) => code(() => socket.send(eth({ smac: V0, dmac: V1 }, new Uint8Array(length - 14))))
+  return (length) => codeOf(() => socket.send(eth({ smac: V0, dmac: V1 }, new Uint8Array(length - 14))))
 }
 
 test('a datagram goes from namespace to namespace and is accounted for in both', () =>
@@ -147,7 +134,7 @@ test('a backlog holds netdev_max_backlog packets and one; the rest is CPU_BACKLO
     h.neigh.add({ dev: 'v0', ip: '10.9.0.2', mac: V1 })
     h.sysctl('net.core.netdev_max_backlog', 0)
     assert.is(
-      code(() => x.sysctl('net.core.netdev_max_backlog')),
+      codeOf(() => x.sysctl('net.core.netdev_max_backlog')),
       'ENOENT',
     )
     const tap = h.tap('t0', { napi: true })
@@ -199,11 +186,11 @@ test('taken away, a device takes along its other end, addresses, routes, neighbo
     )
     assert.equal(h.neigh.list(), [])
     assert.is(
-      code(() => packets.recv()),
+      codeOf(() => packets.recv()),
       'ENETDOWN',
     )
     assert.is(
-      code(() => connected.send('x')),
+      codeOf(() => connected.send('x')),
       'ENETUNREACH',
     )
     assert.equal(h.drops().filter(({ reason }) => reason === 'QUEUE_PURGE').length, 1)
@@ -246,7 +233,7 @@ test('renamed, a device keeps its addresses, and rules by name follow the name',
     assert.is(h.route.get({ to: '10.9.0.2', oif: 'w0' }).via, '10.9.0.3')
     assert.is(h.sysctl('net.ipv4.conf.w0.forwarding'), '0')
     assert.is(
-      code(() => h.sysctl('net.ipv4.conf.v0.forwarding')),
+      codeOf(() => h.sysctl('net.ipv4.conf.v0.forwarding')),
       'ENOENT',
     )
   }))
@@ -311,7 +298,7 @@ test('a namespace between two others forwards, and answers for what it cannot', 
   // Nobody listens: the error comes back through the router.
   client.send('x', '10.2.0.2:9001')
   assert.is(
-    code(() => client.recv()),
+    codeOf(() => client.recv()),
     'ECONNREFUSED',
   )
   client.recv({ flags: ['MSG_ERRQUEUE'] })
@@ -320,10 +307,7 @@ test('a namespace between two others forwards, and answers for what it cannot', 
   assert.is(a.route.get('10.2.0.2').metrics['mtu'], 1000)
   client.close()
   server.close()
-  const { balanced, live } = net.account()
-  assert.ok(balanced)
-  assert.is(live, 0)
-  await net.close()
+  await closeEmpty(net)
 })
 
 test('steered packets are received by the CPU of their flow; softnet_stat says who was asked', async () => {
@@ -353,7 +337,7 @@ test('steered packets are received by the CPU of their flow; softnet_stat says w
     64,
   )
   assert.is(
-    code(() => h.link('eth0', { rps: [4] })),
+    codeOf(() => h.link('eth0', { rps: [4] })),
     'EINVAL',
   )
   h.link('eth0', { rps: [] })
@@ -387,7 +371,7 @@ for (const [what, call, expected] of refused) {
     joined(({ h, x }) => {
       const before = JSON.stringify([names(h), names(x), h.link('v0'), x.link('v1')])
       assert.is(
-        code(() => call(h)),
+        codeOf(() => call(h)),
         expected,
       )
       assert.is(JSON.stringify([names(h), names(x), h.link('v0'), x.link('v1')]), before)

@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Host, type Lab, type Tun, type UdpSocket, lab } from '../../src/index.ts'
+import { closeEmpty } from './ends.ts'
 import { type Ip, ip, read, udpDatagram } from './packets.ts'
 
 const test = suite('tun')
@@ -26,10 +27,7 @@ async function world(tell: (world: World) => void): Promise<void> {
   tell({ net, h, tun, socket })
   socket.close()
   tun.tx()
-  const { balanced, live } = net.account()
-  assert.ok(balanced)
-  assert.is(live, 0)
-  await net.close()
+  await closeEmpty(net)
 }
 
 const ENDS: Ip = { from: '10.7.0.2', to: '10.7.0.1' }

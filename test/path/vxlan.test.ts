@@ -4,7 +4,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Host, type Lab, type Tap, type UdpSocket, type VxlanLink, lab } from '../../src/index.ts'
-import { isSystemError } from '../../src/wasm/errors.ts'
+import { closeEmpty, codeOf } from './ends.ts'
 import { HOST_MAC, PEER_MAC, type Udp, icmp, join, read, udp } from './packets.ts'
 
 const test = suite('vxlan')
@@ -47,20 +47,7 @@ async function world(tell: (world: World) => void, link: Partial<VxlanLink> = {}
   socket.close()
   net.advance('60s')
   if (h.devices().some(({ name }) => name === 'eth0')) tap.tx()
-  const { balanced, live } = net.account()
-  assert.ok(balanced)
-  assert.is(live, 0)
-  await net.close()
-}
-
-const code = (call: () => unknown): string => {
-  try {
-    call()
-  } catch (error) {
-    if (isSystemError(error)) return error.code
-    throw error
-  }
-  return ''
+  await closeEmpty(net)
 }
 
 interface Vxlan extends Udp {
@@ -119,7 +106,7 @@ test('it is Ethernet with a shorter MTU, no queue and a socket of its own while 
     assert.ok(/00000000:12B5/.test(h.proc('/proc/net/udp')))
     assert.equal(entries(h), ['00:00:00:00:00:00 10.0.0.2 permanent eth0'])
     assert.is(
-      code(() => h.link('vx0', { mtu: 1600 })),
+      codeOf(() => h.link('vx0', { mtu: 1600 })),
       'EINVAL',
     )
     h.link('vx0', { up: false })
@@ -399,7 +386,7 @@ test('longer packets: in pieces within, DF is refused by the MTU', () =>
       [1514],
     )
     assert.is(
-      code(() => socket.send(new Uint8Array(1423), '10.42.0.2:77')),
+      codeOf(() => socket.send(new Uint8Array(1423), '10.42.0.2:77')),
       'EMSGSIZE',
     )
     h.udp({ port: 10 }).send(new Uint8Array(1500), '10.42.0.2:77')
@@ -419,7 +406,7 @@ test('the path below gets narrower: the outer route learns it, then the inner on
     socket.socket.setsockopt('IP_MTU_DISCOVER', 2)
     socket.send(new Uint8Array(1400), '10.42.0.2:77')
     assert.is(
-      code(() => socket.send(new Uint8Array(1400), '10.42.0.2:77')),
+      codeOf(() => socket.send(new Uint8Array(1400), '10.42.0.2:77')),
       'EMSGSIZE',
     )
     assert.ok(h.route.get('10.42.0.2').metrics)
@@ -476,7 +463,7 @@ for (const [what, call, expected] of refused) {
     world(({ h }) => {
       const before = JSON.stringify([entries(h), h.devices().map(({ name }) => name)])
       assert.is(
-        code(() => call(h)),
+        codeOf(() => call(h)),
         expected,
       )
       assert.is(JSON.stringify([entries(h), h.devices().map(({ name }) => name)]), before)
@@ -488,7 +475,7 @@ test('a port that a program has is not to be had: the device stays down', () =>
     h.link('vx0', { up: false })
     const program = h.udp({ port: 4789 })
     assert.is(
-      code(() => h.link('vx0', { up: true })),
+      codeOf(() => h.link('vx0', { up: true })),
       'EADDRINUSE',
     )
     assert.not.ok(h.link('vx0').up)

@@ -5,7 +5,7 @@
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Host, type Lab, type Nic, lab } from '../../src/index.ts'
+import { type Host, type Lab, type Nic, type Socket, lab } from '../../src/index.ts'
 import { isSystemError } from '../../src/wasm/errors.ts'
 import { HOST_MAC, PEER_MAC, arp, icmp, ip, ipPacket, udp, udpDatagram } from '../path/packets.ts'
 import { Xorshift } from './xorshift.ts'
@@ -14,12 +14,15 @@ const RUNS = 24
 const STEPS = 30
 const DRAW_SEED = Number(process.env['NETPATH_SEED'] ?? 20261121)
 const OUT_MAC = '02:00:00:00:01:01'
+const FAR_MAC = '02:00:00:00:08:02'
 const GATEWAYS = ['10.0.1.2', '10.0.1.3', '10.0.1.77']
 
 interface Side {
   net: Lab
   host: Host
   nics: Nic[]
+  /** Packet sockets: in the namespace behind the veth, and (in some runs) on eth1. */
+  watchers: Socket[]
   random: Xorshift
 }
 
@@ -28,6 +31,24 @@ function addRoutes(host: Host, count: number): void {
   for (let i = 0; i < count; i++) {
     host.route.add({ to: `20.${i & 255}.${i >> 8}.0/24`, via: GATEWAYS[i % 2]! })
   }
+}
+
+/** A namespace behind a veth, which 36.0.0.0/16 is routed to. */
+function addVeth(host: Host): Socket {
+  const far = host.netns('far')
+  host.link.add({
+    kind: 'veth',
+    name: 'v0',
+    mac: '02:00:00:00:08:01',
+    peer: { name: 'v1', mac: FAR_MAC, netns: 'far' },
+  })
+  host.addr.add('v0', '10.8.0.1/24')
+  far.addr.add('v1', '10.8.0.2/24')
+  host.link('v0', { up: true })
+  far.link('v1', { up: true })
+  host.neigh.add({ dev: 'v0', ip: '10.8.0.2', mac: FAR_MAC })
+  host.route.add({ to: '36.0.0.0/16', via: '10.8.0.2' })
+  return far.socket('packet-dgram', 'ALL').bind('v1')
 }
 
 async function makeSide(seed: number, traced: boolean): Promise<Side> {
@@ -50,12 +71,15 @@ async function makeSide(seed: number, traced: boolean): Promise<Side> {
   host.route.add({ to: '35.0.0.0/16', type: 'unreachable' })
   host.route.add({ to: '20.0.0.0/24', via: '10.0.1.3', tos: 0x10 })
   host.route.add({ to: 'default', via: '10.0.1.3' })
+  const watchers = [addVeth(host)]
+  if (seed % 4 === 1) host.qdisc.replace({ dev: 'eth1', kind: 'fq_codel' })
+  if (seed % 4 === 2) watchers.push(host.socket('packet-dgram', 'ALL').bind('eth1'))
   net.run()
   for (const nic of nics) nic.tx()
   // All through the backlog of another CPU, where packets of both NICs meet.
   if (seed % 5 === 0) for (const nic of nics) nic.set({ rps: [1] })
   if (traced) host.trace.start()
-  return { net, host, nics, random: new Xorshift(seed) }
+  return { net, host, nics, watchers, random: new Xorshift(seed) }
 }
 
 const NEAR = [
@@ -72,7 +96,7 @@ const WRONG = ['0.0.0.0', '127.0.0.1', '10.0.0.1', '10.0.1.1', '224.1.1.1', '255
 
 function destination(random: Xorshift): string {
   if (random.chance(70)) return `20.${random.below(12)}.0.${random.below(256)}`
-  if (random.chance(60)) return `${30 + random.below(6)}.0.${random.below(2)}.${random.below(256)}`
+  if (random.chance(60)) return `${30 + random.below(7)}.0.${random.below(2)}.${random.below(256)}`
   return random.pick([...NEAR, ...NEAR, ...WRONG, '99.1.2.3', '20.255.3.1'])
 }
 
@@ -156,9 +180,18 @@ function change({ host, net, random }: Side): string {
 
 const BAG = [arrive, arrive, arrive, arrive, arrive, learn, change]
 
+function seenBy(socket: Socket): string[] {
+  // ENETDOWN when its device went down, and nothing else.
+  const found = [String(socket.getsockopt('SO_ERROR'))]
+  for (let read = socket.recv(); read; read = socket.recv()) {
+    found.push(`${JSON.stringify(read.link)} ${Buffer.from(read.data).toString('hex')}`)
+  }
+  return found
+}
+
 /** Does one step; answers what can be seen afterwards. */
 function step(side: Side): Record<string, unknown> {
-  const { host, nics, random } = side
+  const { host, nics, watchers, random } = side
   let told: string
   try {
     told = random.pick(BAG)(side)
@@ -171,7 +204,9 @@ function step(side: Side): Record<string, unknown> {
   const [first = [], second = []] = frames
   const softnet = host.proc('/proc/net/softnet_stat')
   const counters = { ...host.counters(), softnet }
-  return { told, first, second, stats, counters, drops: host.drops(), neighbours: host.neigh.list() }
+  const seen = watchers.map(seenBy)
+  const qdisc = host.qdisc.show('eth1')
+  return { told, first, second, stats, counters, drops: host.drops(), seen, qdisc, neighbours: host.neigh.list() }
 }
 
 const test = suite('forwarding')
@@ -183,7 +218,8 @@ test('a router sends on what it would one by one', async () => {
       const [short, long] = [step(sides[0]), step(sides[1])]
       for (const [what, seen] of Object.entries(long)) assert.equal(short[what], seen, `step ${i}: ${what}`)
     }
-    for (const { net, nics } of sides) {
+    for (const { net, nics, watchers } of sides) {
+      for (const socket of watchers) socket.close()
       net.advance('60s')
       for (const nic of nics) nic.tx()
       const { balanced, live } = net.account()

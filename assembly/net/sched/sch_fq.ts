@@ -39,41 +39,18 @@ import {
   fq_priv,
   fq_sched_data,
   fq_watchdog,
-  set_time_to_send,
+  set_skb_band,
   skb_band,
-  time_to_send,
 } from './sch_fq/flow.ts'
 import { qdisc_watchdog_cancel, qdisc_watchdog_schedule_range_ns } from './sch_api/watchdog.ts'
 import { qdisc_bstats_update, qdisc_drop_reason, qdisc_peek_dequeued, register_qdisc } from './sch_generic.ts'
+import { set_time_to_send, time_list, time_list_add, time_list_take, time_to_send } from './time_list.ts'
 
 const NO_PACKET: usize = 0
 const NSEC_PER_SEC: u64 = 1000000000
 
-/** By time into a flow; most come at its end. */
-function flow_queue_add(f: fq_flow, skb: sk_buff): void {
-  const when = time_to_send(skb)
-  let before = f.tail
-  while (before && time_to_send(changetype<sk_buff>(before)) > when) before = changetype<sk_buff>(before).prev
-  const after = before ? changetype<sk_buff>(before).next : f.head
-  skb.prev = before
-  skb.next = after
-  if (before) changetype<sk_buff>(before).next = changetype<usize>(skb)
-  else f.head = changetype<usize>(skb)
-  if (after) changetype<sk_buff>(after).prev = changetype<usize>(skb)
-  else f.tail = changetype<usize>(skb)
-  f.qlen += 1
-}
-
-/** Takes a flow's first. */
-function flow_take(f: fq_flow): sk_buff {
-  const skb = changetype<sk_buff>(f.head)
-  f.head = skb.next
-  if (skb.next) changetype<sk_buff>(skb.next).prev = 0
-  else f.tail = 0
-  skb.next = 0
-  skb.prev = 0
-  f.qlen -= 1
-  return skb
+function packets_of(f: fq_flow): time_list {
+  return changetype<time_list>(changetype<usize>(f) + offsetof<fq_flow>('head'))
 }
 
 function count_band_drop(q: fq_sched_data, band: u32): void {
@@ -100,7 +77,8 @@ function fq_enqueue(p: usize, s: usize): i32 {
     q.stat_horizon_caps += 1
     skb.tstamp = now + q.horizon
   }
-  set_time_to_send(skb, skb.tstamp ? skb.tstamp : now, band)
+  set_time_to_send(skb, skb.tstamp ? skb.tstamp : now)
+  set_skb_band(skb, band)
   const f = fq_classify(sch, skb, now)
   if (changetype<usize>(f) != changetype<usize>(fq_internal(sch))) {
     if (f.qlen >= q.flow_plimit) {
@@ -115,7 +93,7 @@ function fq_enqueue(p: usize, s: usize): i32 {
     fq_band(sch, band).count += 1
     if (f.qlen == 0) q.inactive_flows -= 1
   }
-  flow_queue_add(f, skb)
+  time_list_add(packets_of(f), skb)
   sch.backlog += qdisc_pkt_len(skb)
   sch.qlen += 1
   return NET_XMIT_SUCCESS
@@ -230,7 +208,7 @@ function fq_dequeue(s: usize): usize {
   const q = fq_priv(sch)
   if (sch.qlen == 0) return NO_PACKET
   const internal = fq_internal(sch)
-  if (internal.head) return sent(sch, flow_take(internal))
+  if (internal.head) return sent(sch, time_list_take(packets_of(internal)))
   const now = boot.now
   fq_check_throttled(sch, now)
   const f = next_flow(sch, now)
@@ -240,7 +218,7 @@ function fq_dequeue(s: usize): usize {
     return NO_PACKET
   }
   const band = fq_band(sch, q.band_nr)
-  const skb = flow_take(f)
+  const skb = time_list_take(packets_of(f))
   const due = max(time_to_send(skb), f.time_next_packet)
   if (<i64>(now - due - q.ce_threshold) > 0 && INET_ECN_set_ce(skb)) q.stat_ce_mark += 1
   if (f.qlen == 0) q.inactive_flows += 1
@@ -253,7 +231,7 @@ function fq_dequeue(s: usize): usize {
 
 /** Drops all that a flow holds. */
 function flow_purge(f: fq_flow): void {
-  while (f.head) kfree_skb_reason(flow_take(f), SKB_DROP_REASON_QUEUE_PURGE, FN_qdisc_reset)
+  while (f.head) kfree_skb_reason(time_list_take(packets_of(f)), SKB_DROP_REASON_QUEUE_PURGE, FN_qdisc_reset)
 }
 
 function fq_reset(s: usize): void {

@@ -4,14 +4,7 @@
 import { boot } from '../../lib/boot.ts'
 import { INET_ECN_set_ce } from '../../include/inet_ecn.ts'
 import { NETIF_F_GSO_MASK, NET_XMIT_SUCCESS, __NET_XMIT_BYPASS } from '../../include/netdevice.ts'
-import {
-  Qdisc,
-  qdisc_cb,
-  qdisc_cb_private,
-  qdisc_dev,
-  qdisc_pkt_len,
-  qdisc_skb_head,
-} from '../../include/sch_generic.ts'
+import { Qdisc, qdisc_cb, qdisc_dev, qdisc_pkt_len, qdisc_skb_head } from '../../include/sch_generic.ts'
 import { CHECKSUM_PARTIAL, SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
@@ -64,43 +57,21 @@ import {
   register_qdisc,
   xmit_dropped,
 } from './sch_generic.ts'
+import { qdisc_enqueue_segs } from './segments.ts'
+import { set_time_to_send, time_list, time_list_add, time_list_take, time_to_send } from './time_list.ts'
 
 const NO_PACKET: usize = 0
 const NSEC_PER_SEC: u64 = 1000000000
 
-/** When a packet may go, in its cb. */
-function time_to_send(skb: sk_buff): u64 {
-  return load<u64>(qdisc_cb_private(skb))
+/** The delayed packets. */
+function delayed(q: netem_sched_data): time_list {
+  return changetype<time_list>(changetype<usize>(q) + offsetof<netem_sched_data>('t_head'))
 }
 
-/** Into the list of delayed packets by time; most come at its end. */
 function tfifo_enqueue(skb: sk_buff, sch: Qdisc): void {
   walk(FN_tfifo_enqueue, changetype<usize>(skb))
-  const q = netem_priv(sch)
-  const when = time_to_send(skb)
-  let before = q.t_tail
-  while (before && time_to_send(changetype<sk_buff>(before)) > when) before = changetype<sk_buff>(before).prev
-  const after = before ? changetype<sk_buff>(before).next : q.t_head
-  skb.prev = before
-  skb.next = after
-  if (before) changetype<sk_buff>(before).next = changetype<usize>(skb)
-  else q.t_head = changetype<usize>(skb)
-  if (after) changetype<sk_buff>(after).prev = changetype<usize>(skb)
-  else q.t_tail = changetype<usize>(skb)
-  q.t_len += 1
+  time_list_add(delayed(netem_priv(sch)), skb)
   sch.qlen += 1
-}
-
-/** Takes the first delayed packet. */
-function tfifo_take(q: netem_sched_data): sk_buff {
-  const skb = changetype<sk_buff>(q.t_head)
-  q.t_head = skb.next
-  if (skb.next) changetype<sk_buff>(skb.next).prev = 0
-  else q.t_tail = 0
-  skb.next = 0
-  skb.prev = 0
-  q.t_len -= 1
-  return skb
 }
 
 /** Time that len bytes take at the rate. */
@@ -146,23 +117,8 @@ function netem_segment(skb: sk_buff): sk_buff {
 
 /** The other segments of a train: parents have counted one packet of whole bytes, sent of which went on already. */
 function enqueue_segments(rest: usize, sch: Qdisc, whole: u32, sent: u32): void {
-  let count: i32 = 1
-  let bytes = sent
-  let p = rest
-  while (p) {
-    const seg = changetype<sk_buff>(p)
-    p = seg.next
-    seg.next = 0
-    const len = seg.len
-    qdisc_cb(seg).pkt_len = len
-    qdisc_cb(seg).drop_reason = SKB_DROP_REASON_QDISC_DROP
-    const rc = qdisc_enqueue(seg, sch)
-    if (rc == NET_XMIT_SUCCESS) {
-      count += 1
-      bytes += len
-    } else if (xmit_dropped(rc)) sch.drops += 1
-  }
-  qdisc_tree_reduce_backlog(sch, 1 - count, <i32>(whole - bytes))
+  const taken = qdisc_enqueue_segs(rest, sch, sch)
+  qdisc_tree_reduce_backlog(sch, -(<i32>taken.count), <i32>(whole - sent - taken.bytes))
 }
 
 /** Is the packet duplicated (2), let go (1) or lost (0)? */
@@ -239,12 +195,12 @@ function drop_list(first: sk_buff, copy: sk_buff, sch: Qdisc): i32 {
 function netem_place(skb: sk_buff, sch: Qdisc): void {
   const q = netem_priv(sch)
   if (q.gap == 0 || q.counter < q.gap - 1 || q.reorder < get_crandom(reorder_cor(sch), prng(sch))) {
-    store<u64>(qdisc_cb_private(skb), departure(skb, sch))
+    set_time_to_send(skb, departure(skb, sch))
     q.counter += 1
     tfifo_enqueue(skb, sch)
     return
   }
-  store<u64>(qdisc_cb_private(skb), boot.now)
+  set_time_to_send(skb, boot.now)
   q.counter = 0
   queue_first(skb, sch)
   sch.requeues += 1
@@ -330,7 +286,7 @@ function take_due(sch: Qdisc): usize {
   if (q.slot_next && q.slot_next < when) get_slot_next(sch, now)
   q.wait_until = max(when, q.slot_next)
   if (q.wait_until > now) return NO_PACKET
-  const skb = tfifo_take(q)
+  const skb = time_list_take(delayed(q))
   skb.dev = changetype<usize>(qdisc_dev(sch))
   if (q.slot_next) {
     q.packets_left -= 1
@@ -372,7 +328,7 @@ function netem_reset(s: usize): void {
     if (changetype<usize>(skb) == 0) break
     kfree_skb_reason(skb, SKB_DROP_REASON_QUEUE_PURGE, FN_netem_dequeue)
   }
-  while (q.t_head) kfree_skb_reason(tfifo_take(q), SKB_DROP_REASON_QUEUE_PURGE, FN_netem_dequeue)
+  while (q.t_head) kfree_skb_reason(time_list_take(delayed(q)), SKB_DROP_REASON_QUEUE_PURGE, FN_netem_dequeue)
   if (q.qdisc) qdisc_reset(changetype<Qdisc>(q.qdisc))
   qdisc_watchdog_cancel(watchdog(sch))
 }

@@ -2,11 +2,10 @@
 
 import { boot } from '../../lib/boot.ts'
 import { NETIF_F_GSO_MASK, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../../include/netdevice.ts'
-import { Qdisc, qdisc_cb, qdisc_dev, qdisc_pkt_len, qdisc_priv } from '../../include/sch_generic.ts'
+import { Qdisc, qdisc_dev, qdisc_pkt_len, qdisc_priv } from '../../include/sch_generic.ts'
 import { SKB_ENDED_ABSORBED, sk_buff } from '../../include/skbuff.ts'
 import { IS_ERR } from '../../lib/err.ts'
 import { walk } from '../../trace/trace.ts'
-import { SKB_DROP_REASON_QDISC_DROP } from '../../uapi/dropreason.ts'
 import { EINVAL, ENOMEM } from '../../uapi/errno.ts'
 import { FN_tbf_dequeue, FN_tbf_enqueue, FN_tbf_segment } from '../../uapi/functions.ts'
 import {
@@ -50,6 +49,7 @@ import {
   register_qdisc,
   xmit_dropped,
 } from './sch_generic.ts'
+import { qdisc_enqueue_segs } from './segments.ts'
 
 const NO_PACKET: usize = 0
 
@@ -97,22 +97,9 @@ function tbf_segment(skb: sk_buff, sch: Qdisc): i32 {
   const segs = skb_gso_segment(skb, netif_skb_features(skb) & ~NETIF_F_GSO_MASK)
   if (IS_ERR(segs) || segs == 0) return qdisc_drop(skb, sch)
   const child = changetype<Qdisc>(priv(sch).qdisc)
-  let count: u32 = 0
-  let bytes: u32 = 0
-  let p = segs
-  while (p) {
-    const seg = changetype<sk_buff>(p)
-    p = seg.next
-    seg.next = 0
-    const len = seg.len
-    qdisc_cb(seg).pkt_len = len
-    qdisc_cb(seg).drop_reason = SKB_DROP_REASON_QDISC_DROP
-    const rc = qdisc_enqueue(seg, child)
-    if (rc == NET_XMIT_SUCCESS) {
-      count += 1
-      bytes += len
-    } else if (xmit_dropped(rc)) sch.drops += 1
-  }
+  const taken = qdisc_enqueue_segs(segs, child, sch)
+  const count = taken.count
+  const bytes = taken.bytes
   sch.qlen += count
   sch.backlog += bytes
   if (count == 0) {

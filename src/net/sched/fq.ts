@@ -2,8 +2,20 @@
 
 import * as uapi from '../../../assembly/uapi/pkt_sched.ts'
 import { invalid } from '../../wasm/errors.ts'
-import { type Kind, type Options, type ReadWord, type Words, refuseUnknown } from './kind.ts'
-import { type Word, parseByteRate, parseNs, parseU32 } from './units.ts'
+import {
+  type Kind,
+  type Options,
+  type ReadWord,
+  type Reader,
+  type Readers,
+  type Words,
+  readNumber,
+  readOptions,
+  readUs,
+  refuseUnknown,
+  showStats,
+} from './kind.ts'
+import { type Word, parseByteRate, parseNs } from './units.ts'
 
 const KIND = 'fq'
 const NO_RATE = 0xffffffffffffffffn
@@ -33,10 +45,8 @@ const STATS = [
   'alloc_errors',
 ] as const
 
-type Reader = (word: Word, option: string) => number
-
-const number: Reader = (word, option) => parseU32(word, { kind: KIND, option })
-const us: Reader = (word, option) => Math.floor(parseNs(word, { kind: KIND, option }) / 1000)
+const number = readNumber(KIND)
+const us = readUs(KIND)
 const rate: Reader = (word, option) => parseByteRate(word, { kind: KIND, option })
 
 /** The number of buckets as a power of two. */
@@ -46,7 +56,7 @@ const buckets: Reader = (word, option) => {
   return log
 }
 
-const READERS: Readonly<Record<string, readonly [id: number, read: Reader]>> = {
+const READERS: Readers = {
   limit: [uapi.OPT_FQ_PLIMIT, number],
   flow_limit: [uapi.OPT_FQ_FLOW_PLIMIT, number],
   buckets: [uapi.OPT_FQ_BUCKETS_LOG, buckets],
@@ -77,11 +87,7 @@ const list = (word: Word, option: string, count: number): number[] => {
 
 function parse(options: Options): Words | undefined {
   refuseUnknown(KIND, options, [...Object.keys(READERS), ...Object.keys(FLAGS), 'priomap', 'weights'])
-  const words: Words = new Map()
-  for (const [option, [id, read]] of Object.entries(READERS)) {
-    const word = options[option]
-    if (word !== undefined) words.set(id, BigInt(read(word, option)))
-  }
+  const words = readOptions(READERS, options)
   for (const [option, [id, value]] of Object.entries(FLAGS)) if (options[option]) words.set(id, value)
   if (options['priomap'] !== undefined) {
     const map = list(options['priomap'], 'priomap', 16)
@@ -125,5 +131,5 @@ export const fqKind: Kind = {
   id: uapi.QDISC_FQ,
   parse,
   show,
-  stats: (words) => Object.fromEntries(STATS.map((name, i) => [name, Number(words(uapi.STAT_FQ + i))])),
+  stats: (words) => showStats(STATS, uapi.STAT_FQ, words),
 }

@@ -1,8 +1,19 @@
 // fq_codel's options in tc's words. Mirrors iproute2's tc/q_fq_codel.c.
 
 import * as uapi from '../../../assembly/uapi/pkt_sched.ts'
-import { type Kind, type Options, type ReadWord, type Words, refuseUnknown } from './kind.ts'
-import { type Word, parseNs, parseSize, parseU32 } from './units.ts'
+import {
+  type Kind,
+  type Options,
+  type ReadWord,
+  type Readers,
+  type Words,
+  readNumber,
+  readOptions,
+  readUs,
+  refuseUnknown,
+  showStats,
+} from './kind.ts'
+import { parseSize } from './units.ts'
 
 const KIND = 'fq_codel'
 
@@ -19,29 +30,23 @@ const STATS = [
   'old_flows_len',
 ] as const
 
-/** Whole microseconds. */
-const parseUs = (word: Word, option: string): number => Math.floor(parseNs(word, { kind: KIND, option }) / 1000)
+const number = readNumber(KIND)
+const us = readUs(KIND)
 
-const number = (word: Word, option: string): number => parseU32(word, { kind: KIND, option })
-
-const READERS: Readonly<Record<string, readonly [id: number, read: (word: Word, option: string) => number]>> = {
+const READERS: Readers = {
   limit: [uapi.OPT_FQ_CODEL_LIMIT, number],
   flows: [uapi.OPT_FQ_CODEL_FLOWS, number],
   quantum: [uapi.OPT_FQ_CODEL_QUANTUM, number],
-  target: [uapi.OPT_FQ_CODEL_TARGET, parseUs],
-  interval: [uapi.OPT_FQ_CODEL_INTERVAL, parseUs],
-  ce_threshold: [uapi.OPT_FQ_CODEL_CE_THRESHOLD, parseUs],
+  target: [uapi.OPT_FQ_CODEL_TARGET, us],
+  interval: [uapi.OPT_FQ_CODEL_INTERVAL, us],
+  ce_threshold: [uapi.OPT_FQ_CODEL_CE_THRESHOLD, us],
   memory_limit: [uapi.OPT_FQ_CODEL_MEMORY_LIMIT, (word, option) => parseSize(word, { kind: KIND, option })],
   drop_batch: [uapi.OPT_FQ_CODEL_DROP_BATCH_SIZE, number],
 }
 
 function parse(options: Options): Words | undefined {
   refuseUnknown(KIND, options, [...Object.keys(READERS), 'ecn', 'noecn'])
-  const words: Words = new Map()
-  for (const [option, [id, read]] of Object.entries(READERS)) {
-    const word = options[option]
-    if (word !== undefined) words.set(id, BigInt(read(word, option)))
-  }
+  const words = readOptions(READERS, options)
   // A word that stands alone: {ecn: true}, {noecn: true}.
   if (options['ecn'] !== undefined) words.set(uapi.OPT_FQ_CODEL_ECN, options['ecn'] ? 1n : 0n)
   if (options['noecn']) words.set(uapi.OPT_FQ_CODEL_ECN, 0n)
@@ -68,5 +73,5 @@ export const fqCodelKind: Kind = {
   id: uapi.QDISC_FQ_CODEL,
   parse,
   show,
-  stats: (words) => Object.fromEntries(STATS.map((name, i) => [name, Number(words(uapi.STAT_FQ_CODEL + i))])),
+  stats: (words) => showStats(STATS, uapi.STAT_FQ_CODEL, words),
 }

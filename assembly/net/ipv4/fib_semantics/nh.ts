@@ -2,28 +2,11 @@
 // net/ipv4/fib_semantics.c.
 
 import { CACHE_FNHE } from '../../../lib/boot.ts'
-import {
-  DST_IN_DISCARD,
-  DST_OBSOLETE_DEAD,
-  DST_OUT_DISCARD,
-  FNHE_HASH_SIZE,
-  fib_nh_exception,
-  rtable,
-} from '../../../include/dst.ts'
+import { FNHE_HASH_SIZE, fib_nh_exception } from '../../../include/dst.ts'
 import { fib_nh } from '../../../include/ip_fib.ts'
 import { kfree } from '../../../lib/arena.ts'
 import { kmem_cache_free } from '../../../lib/slab.ts'
-import { dst_release } from '../../core/dst.ts'
-
-/** A cached route that nobody may use any more. */
-function rt_fibinfo_free(dst: usize): void {
-  if (dst == 0) return
-  const rt = changetype<rtable>(dst)
-  rt.obsolete = DST_OBSOLETE_DEAD
-  rt.input = DST_IN_DISCARD
-  rt.output = DST_OUT_DISCARD
-  dst_release(dst)
-}
+import { discard_route, fnhe_flush_routes } from '../route/exception.ts'
 
 function free_nh_exceptions(nh: fib_nh): void {
   const hash = nh.nhc_exceptions
@@ -34,8 +17,7 @@ function free_nh_exceptions(nh: fib_nh): void {
     while (p) {
       const fnhe = changetype<fib_nh_exception>(p)
       const next = fnhe.fnhe_next
-      rt_fibinfo_free(fnhe.fnhe_rth_input)
-      rt_fibinfo_free(fnhe.fnhe_rth_output)
+      fnhe_flush_routes(fnhe)
       kmem_cache_free(CACHE_FNHE, p)
       p = next
     }
@@ -50,6 +32,6 @@ export function fib_nh_release(nh: fib_nh): void {
   const output = nh.nhc_pcpu_rth_output
   nh.nhc_rth_input = 0
   nh.nhc_pcpu_rth_output = 0
-  rt_fibinfo_free(input)
-  rt_fibinfo_free(output)
+  discard_route(input)
+  discard_route(output)
 }

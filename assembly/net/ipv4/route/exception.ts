@@ -35,7 +35,7 @@ function fnhe_hashfun(table: usize, daddr: u32): usize {
 }
 
 /** Gives up a cached route for good: who still holds it finds it dead. */
-function discard_route(dst: usize): void {
+export function discard_route(dst: usize): void {
   if (dst == 0) return
   const rt = changetype<rtable>(dst)
   rt.obsolete = DST_OBSOLETE_DEAD

@@ -12,6 +12,7 @@ import { FN_fq_classify } from '../../../uapi/functions.ts'
 import { skb_get_hash } from '../../core/flow_dissector.ts'
 import { skb_orphan } from '../../core/skbuff.ts'
 import { QDISC_WATCHDOG_SIZE, qdisc_watchdog } from '../sch_api/watchdog.ts'
+import { time_to_send } from '../time_list.ts'
 
 export const FQ_BANDS: u32 = 3
 export const NO_RATE: u64 = u64.MAX_VALUE
@@ -34,7 +35,7 @@ export const FLOW_THROTTLED: u32 = 2
 @final
 export class fq_flow {
   time_next_packet: u64
-  /** Its packets by time, linked by next and prev. */
+  /** Its packets (time_list). */
   head: usize
   tail: usize
   qlen: u32
@@ -133,13 +134,8 @@ export function fq_watchdog(sch: Qdisc): qdisc_watchdog {
   return changetype<qdisc_watchdog>(qdisc_priv(sch) + WATCHDOG)
 }
 
-/** When a packet may go, and its band, in its cb. */
-export function time_to_send(skb: sk_buff): u64 {
-  return load<u64>(qdisc_cb_private(skb))
-}
-
-export function set_time_to_send(skb: sk_buff, time: u64, band: u32): void {
-  store<u64>(qdisc_cb_private(skb), time)
+/** A packet's band, in its cb behind the time at which it may go. */
+export function set_skb_band(skb: sk_buff, band: u32): void {
   store<u32>(qdisc_cb_private(skb), band, 8)
 }
 

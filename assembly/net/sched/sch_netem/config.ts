@@ -25,7 +25,7 @@ export class netem_sched_data {
   slot_delay: i64
   /** When the next packet is due. */
   wait_until: u64
-  /** Delayed packets by time, linked by next and prev. */
+  /** Delayed packets (time_list). */
   t_head: usize
   t_tail: usize
   t_len: u32
