@@ -33,6 +33,21 @@ function addRoutes(host: Host, count: number): void {
   }
 }
 
+/** What a packet socket of the router sees, by the rest of the seed: a protocol, of a device or of all. */
+const WATCHED: Readonly<Record<number, readonly [protocol: string | number, dev?: string]>> = {
+  2: ['ALL', 'eth1'],
+  3: ['ALL', 'eth0'],
+  4: ['ALL'],
+  5: [0x800],
+  6: [0x800, 'eth0'],
+}
+
+function watch(host: Host, protocol: string | number, dev?: string): Socket {
+  const socket = host.socket('packet-dgram', protocol)
+  socket.setsockopt('SO_RCVBUF', 1 << 20)
+  return dev === undefined ? socket : socket.bind(dev)
+}
+
 /** A namespace behind a veth, which 36.0.0.0/16 is routed to. */
 function addVeth(host: Host): Socket {
   const far = host.netns('far')
@@ -72,8 +87,9 @@ async function makeSide(seed: number, traced: boolean): Promise<Side> {
   host.route.add({ to: '20.0.0.0/24', via: '10.0.1.3', tos: 0x10 })
   host.route.add({ to: 'default', via: '10.0.1.3' })
   const watchers = [addVeth(host)]
-  if (seed % 4 === 1) host.qdisc.replace({ dev: 'eth1', kind: 'fq_codel' })
-  if (seed % 4 === 2) watchers.push(host.socket('packet-dgram', 'ALL').bind('eth1'))
+  if (seed % 7 === 1) host.qdisc.replace({ dev: 'eth1', kind: 'fq_codel' })
+  const watched = WATCHED[seed % 7]
+  if (watched) watchers.push(watch(host, ...watched))
   net.run()
   for (const nic of nics) nic.tx()
   // All through the backlog of another CPU, where packets of both NICs meet.
