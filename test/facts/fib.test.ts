@@ -333,6 +333,20 @@ for (const [rp_filter, accept_local, route_localnet, delivered] of LOCAL_SOURCES
   })
 }
 
+test('the last address there is has routes as any other: listed, looked up, flushed with their device', () =>
+  fibHost(({ h }) => {
+    const last = '255.255.255.255/32'
+    h.route.add({ to: last, dev: 'v1', table: 100 })
+    for (let i = 0; i < 70; i++) h.route.add({ to: `20.0.${i}.0/24`, via: '172.16.101.2' })
+    h.route.add({ to: last, via: '172.16.101.2' })
+    assert.equal(routes(h, 100), ['255.255.255.255 dev v1 scope link'])
+    assert.equal([routes(h).length, routes(h).at(-1)], [71, '255.255.255.255 via 172.16.101.2 dev v1'])
+    assert.equal(h.route.cache(), [])
+    h.rule.add({ priority: 5, to: '9.9.9.9', table: 200 }) // local gets a trie of its own
+    h.link('v1', { up: false })
+    assert.equal([routes(h, 100), routes(h)], [[], []])
+  }))
+
 test('F20 neighbours of broadcast addresses: permanent and reachable ones stay, failed ones are dropped', () =>
   fibHost(({ h }) => {
     const mac = '02:00:00:00:00:09'

@@ -145,6 +145,42 @@ test('what was learnt is listed with its time; what routes share is listed for e
     assert.equal(learnt(a), [])
   }))
 
+test('more is listed than one answer of the core holds, each once', () =>
+  world(({ a, r1 }) => {
+    const socket = a.udp({ port: 9, options: { IP_MTU_DISCOVER: 'DO' } })
+    const far = Array.from({ length: 1500 }, (_, i) => `10.1.${i >> 8}.${i & 255}`)
+    a.route.add({ to: '10.1.0.0/16', via: '10.0.0.254', metric: 5 })
+    r1.route.add({ to: '10.1.0.0/16', via: B1 })
+    for (const to of far) {
+      socket.send(new Uint8Array(1700), `${to}:9`)
+      assert.is(a.route.get(to).expires, 600)
+    }
+    socket.close()
+    const listed = a.route.cache().map(({ to }) => to)
+    assert.equal([listed.length, new Set(listed).size], [far.length, far.length])
+    a.route.del({ to: '10.1.0.0/16' })
+    assert.equal(a.route.cache(), [])
+  }))
+
+test('behind a next hop that is dead nothing is listed', () =>
+  world(({ a, r1, r2 }) => {
+    const far = Array.from({ length: 12 }, (_, i) => `10.1.0.${i}`)
+    a.route.add({ to: '10.1.0.0/16', nexthops: [{ via: '10.0.0.254' }, { via: '10.0.2.254' }] })
+    for (const [router, via] of [
+      [r1, B1],
+      [r2, B2],
+    ] as const) {
+      router.route.add({ to: '10.1.0.0/16', via })
+    }
+    for (const to of far) ping(a, to, 1800)
+    for (const to of far) assert.is(a.route.get(to).expires, 600)
+    const vias = (): (string | undefined)[] => a.route.cache().map(({ via }) => via)
+    const second = vias().filter((via) => via === '10.0.2.254')
+    assert.ok(second.length > 0 && second.length < far.length, `${second.length} go by the second`)
+    a.link('r1', { up: false })
+    assert.equal(vias(), second)
+  }))
+
 test('a remote MTU below min_pmtu locks the exception', () =>
   world((w) => {
     const { a, b, r1 } = w

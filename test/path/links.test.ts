@@ -198,6 +198,19 @@ test('taken away, a device takes along its other end, addresses, routes, neighbo
     member.socket.setsockopt('IP_DROP_MEMBERSHIP', Uint8Array.of(239, 1, 1, 1, 0, 0, 0, 0, 2, 0, 0, 0))
   }))
 
+test('the handle of a device that was taken away answers ENODEV, also when there is a new one of its name', () =>
+  joined(({ h }) => {
+    const old = h.device('v0')
+    assert.is(old.info().mac, V0)
+    h.link.del('v0')
+    h.link.add({ kind: 'dummy', name: 'v0' })
+    assert.is(
+      codeOf(() => old.info()),
+      'ENODEV',
+    )
+    assert.is(h.device('v0').info().kind, 'dummy')
+  }))
+
 test('moved, a device keeps its name and index and loses all else', () =>
   joined(({ h, x }) => {
     h.link('v0', { mtu: 1400 })

@@ -247,6 +247,44 @@ path('netdev_budget ends a round, which is counted', { ...NIC, sysctl: { 'net.co
 })
 
 path(
+  'who has more is polled again behind those who wait',
+  { nic: { ring: 1024 }, sysctl: { 'net.core.netdev_budget': 64 } },
+  (h) => {
+    const socket = h.udp({ port: 7, options: { SO_RCVBUF: 1 << 22 } })
+    const mac = '02:00:00:00:00:09'
+    const other = h.host.nic('eth9', { mac, ring: 2048 }).attach()
+    h.host.link('eth9', { up: true })
+    h.host.sysctl('net.ipv4.conf.all.rp_filter', 0)
+    h.net.run()
+    // Ten rounds are too much for one interrupt: ksoftirqd has the rest of the first NIC's, and the other comes.
+    nicOf(h).rx(times(64 * 14, small({ from: `${PEER}:1`, data: 'x' })))
+    other.rx(times(64 * 4, small({ dmac: mac, from: `${PEER}:2`, data: 'x' })))
+    h.net.run()
+    const order: number[] = []
+    for (let got = socket.recv(); got; got = socket.recv())
+      if (order.at(-1) !== got.from.port) order.push(got.from.port)
+    assert.equal(order, [1, 2, 1, 2, 1, 2, 1, 2])
+  },
+)
+
+path('what a poll schedules on its CPU is polled in the same go', NIC, (h) => {
+  const far = h.host.netns('far')
+  h.host.link.add({ kind: 'veth', name: 'v0', peer: { name: 'v1', netns: far } })
+  h.host.addr.add('v0', '10.9.0.1/24')
+  far.addr.add('v1', '10.9.0.2/24')
+  h.host.link('v0', { up: true })
+  far.link('v1', { up: true })
+  h.host.sysctl('net.ipv4.ip_forward', 1)
+  h.host.neigh.add({ dev: 'v0', ip: '10.9.0.2', mac: far.device('v1').info().mac })
+  const socket = far.udp({ port: 7 })
+  h.rx('eth0', small({ to: '10.9.0.2:7', data: 'x' }))
+  h.reads(socket, { data: 'x' })
+  socket.close()
+  assert.is(h.functions.filter((fn) => fn === 'process_backlog').length, 1)
+  assert.is(h.functions.filter((fn) => fn === 'net_rx_action').length, 1)
+})
+
+path(
   'an interrupt of another NIC comes between the packets of a poll',
   { nic: {}, lab: { costs: { rx: 1000 } } },
   (h) => {

@@ -145,6 +145,23 @@ test('handles stay valid: sockets and devices of before, and ENODEV for what is 
   await net.close()
 })
 
+test('after a restore the clock of the core is that of the snapshot, whatever it stood at', async () => {
+  const { net, sockets } = await build(1)
+  const [socket] = sockets
+  socket!.socket.setsockopt('SO_TIMESTAMPNS', 1)
+  const stamp = (): unknown => {
+    net.advance('7s')
+    socket!.send('x', '127.0.0.1:53')
+    return socket!.socket.recv()!.cmsg
+  }
+  const saved = net.snapshot()
+  const first = stamp()
+  assert.ok(JSON.stringify(first).includes('SO_TIMESTAMPNS'), JSON.stringify(first))
+  net.restore(saved)
+  assert.equal(stamp(), first)
+  await net.close()
+})
+
 test('a lab of another size is refused', async () => {
   const { net } = await build(1)
   const saved = net.snapshot()

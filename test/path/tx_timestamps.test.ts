@@ -198,14 +198,27 @@ const clocks: readonly (readonly [name: string, on: boolean, flags: number, expe
   ['off: software', false, HARDWARE | SND | TOLD, ['SND x--']],
   ['queue and hardware', true, HARDWARE | SCHED | TOLD, ['SCHED x--', 'SND --x']],
 ]
-for (const [name, on, flags, expect] of clocks) {
-  path(`clock of a NIC: ${name}`, { nic: {} }, (h) => {
-    const nic = h.host.device('eth0') as Nic
+/** A second NIC, of which nothing that leaves is kept; 10.4.0.2 is known there. */
+function sinkOf({ host, net }: Story): Nic {
+  const nic = host.nic('eth9', { mac: '02:00:00:00:00:09' }).attach({ keep: false })
+  host.addr.add('eth9', '10.4.0.1/24')
+  host.link('eth9', { up: true })
+  host.neigh.add({ dev: 'eth9', ip: '10.4.0.2', mac: '02:00:00:00:00:42' })
+  net.run()
+  return nic
+}
+
+/** What leaves is kept for the program, or counted and forgotten. */
+const kept = [true, false].flatMap((keep) => clocks.map((clock) => [keep, ...clock] as const))
+for (const [keep, name, on, flags, expect] of kept) {
+  path(`clock of a NIC: ${name}${keep ? '' : ', to nobody'}`, { nic: {} }, (h) => {
+    const nic = keep ? (h.host.device('eth0') as Nic) : sinkOf(h)
+    const to = keep ? TO : { to: '10.4.0.2:9' }
     nic.hwtstamp(on ? 'ON' : 'OFF')
     h.net.advance('3s')
     const socket = stamping(h.socket('udp'), flags)
     for (let round = 0; round < 2; round++) {
-      socket.send('x', TO)
+      socket.send('x', to)
       h.net.run()
       const found: string[] = []
       for (let got = socket.recv({ flags: ['MSG_ERRQUEUE'] }); got; got = socket.recv({ flags: ['MSG_ERRQUEUE'] })) {
@@ -216,6 +229,7 @@ for (const [name, on, flags, expect] of clocks) {
       assert.equal(found, expect)
     }
     assert.throws(() => nic.hwtstamp('ONESTEP' as 'ON'), /ERANGE/)
+    nic.attach()
   })
 }
 
