@@ -229,6 +229,26 @@ export function fib_derived_find(p: usize, key: u32): u32 {
   return entry ? entry : d.default_route
 }
 
+/**
+ * The same in two steps, for many addresses at once: first where each one's entry is, in the root or in a chunk of the second
+ * level, then what stands there. So the second steps of all wait for memory together.
+ */
+export function fib_derived_place(p: usize, key: u32): usize {
+  const place = slot(changetype<derived_table>(p).root, key >> 16)
+  const entry = load<u32>(place)
+  return entry & CHUNK ? slot(chunk_at(entry), (key >> 8) & 255) : place
+}
+
+/** What stands at such a place; where derived_goes_on, fib_derived_find knows more. */
+export function fib_derived_at(p: usize, place: usize): u32 {
+  const entry = load<u32>(place)
+  return entry ? entry : changetype<derived_table>(p).default_route
+}
+
+export function derived_goes_on(entry: u32): bool {
+  return (entry & CHUNK) != 0
+}
+
 export function derived_id(entry: u32): u32 {
   return entry & ID_MASK
 }
